@@ -1,0 +1,59 @@
+# One static library per code folder, its sources found by globbing, so that a new file needs no
+# edit here. Target `lib_<folder with _ for />`; a folder without sources is headers only.
+#
+#   sharestore_module(<folder> [PCH] LINKS <folders and libraries it may use>)
+#
+# LINKS is the layering: only what stands below may be named.
+set_property(GLOBAL PROPERTY sharestore_modules "")
+
+function(sharestore_target_name folder out)
+  string(REPLACE "/" "_" name ${folder})
+  set(${out} lib_${name} PARENT_SCOPE)
+endfunction()
+
+function(sharestore_module folder)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "PCH" "" "LINKS")
+  sharestore_target_name(${folder} target)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+  set(links)
+  foreach(link IN LISTS arg_LINKS)
+    if(link MATCHES "^(backends|config|storage_server)(/|$)")
+      sharestore_target_name(${link} link)
+      if(NOT TARGET ${link})
+        message(FATAL_ERROR "${folder} links ${link}, which is not below it")
+      endif()
+    endif()
+    list(APPEND links ${link})
+  endforeach()
+  if(sources)
+    add_library(${target} STATIC ${sources})
+    string(REPLACE "/" "_" name ${folder})
+    set_target_properties(${target} PROPERTIES OUTPUT_NAME sharestore_${name})
+    target_link_libraries(${target} PUBLIC sharestore_options ${links})
+    if(arg_PCH)
+      sharestore_use_pch(${target})
+    endif()
+  else()
+    add_library(${target} INTERFACE)
+    target_link_libraries(${target} INTERFACE sharestore_options ${links})
+  endif()
+  set_property(GLOBAL APPEND PROPERTY sharestore_modules ${target})
+endfunction()
+
+# The shared precompiled header: the expensive headers that most files need, built once.
+# Clang writes no time stamp into it, so that ccache can recognise it.
+if(SHARESTORE_PCH)
+  add_library(sharestore_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
+  target_link_libraries(sharestore_pch PUBLIC sharestore_options)
+  target_precompile_headers(sharestore_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.h)
+  if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    target_compile_options(sharestore_options INTERFACE "SHELL:-Xclang -fno-pch-timestamp")
+  endif()
+endif()
+
+function(sharestore_use_pch target)
+  if(SHARESTORE_PCH)
+    target_precompile_headers(${target} REUSE_FROM sharestore_pch)
+  endif()
+endfunction()
