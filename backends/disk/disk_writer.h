@@ -1,0 +1,18 @@
+// An immutable share on its way to disk.
+//
+// A share that comes whole and is small stays in memory until commit; any other goes to a sparse
+// file in incoming/ with the reference's layout, sent to the disk MiB by MiB behind the writer.
+#pragma once
+
+#include <memory>
+
+#include "backends/backend.h"
+#include "backends/disk/disk_parts.h"
+
+namespace sharestore {
+
+// See Backend::create_immutable.
+Task<std::unique_ptr<ShareWriter>> create_disk_writer(DiskParts& parts, ShareId share,
+                                                      std::uint64_t size_bytes);
+
+}  // namespace sharestore
