@@ -86,4 +86,10 @@ std::optional<Monotonic> FakeClock::next_wake() const {
       ->when;
 }
 
+std::optional<Monotonic> FakeClock::only_wake() const {
+  const std::lock_guard lock(mutex_);
+  if (sleepers_.size() != 1) return std::nullopt;
+  return sleepers_.front().when;
+}
+
 }  // namespace sharestore

@@ -36,6 +36,8 @@ class FakeClock final : public Clock {
   std::size_t sleepers() const;
   // The earliest time anyone waits for.
   std::optional<Monotonic> next_wake() const;
+  // What the only sleeper waits for; nothing if there are none or several.
+  std::optional<Monotonic> only_wake() const;
 
   // A context that ends `budget` from now.
   OpContext context(Duration budget = std::chrono::hours(1)) { return {*this, now() + budget}; }

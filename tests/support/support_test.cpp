@@ -30,6 +30,7 @@ TEST(FakeClock, WakesWhoIsDueAndNobodyElse) {
   asio::co_spawn(context, sleep_then_mark(clock, seconds(50), late), asio::detached);
   context.poll();
   EXPECT_EQ(clock.sleepers(), 2u);
+  EXPECT_EQ(clock.only_wake(), std::nullopt);
   clock.advance(seconds(4));
   context.poll();
   EXPECT_FALSE(early);
@@ -37,6 +38,7 @@ TEST(FakeClock, WakesWhoIsDueAndNobodyElse) {
   context.poll();
   EXPECT_TRUE(early);
   EXPECT_FALSE(late);
+  EXPECT_EQ(clock.only_wake(), clock.now() + seconds(45));
   EXPECT_TRUE(clock.advance_to_next());
   context.poll();
   EXPECT_TRUE(late);

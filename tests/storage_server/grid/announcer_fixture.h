@@ -117,8 +117,8 @@ class AnnouncerTest : public testing::Test {
   // True when the one sleeper left sleeps for about that long.
   bool sleeps_for(Duration wanted) {
     return eventually([&] {
-      const auto wake = clock_.next_wake();
-      return clock_.sleepers() == 1 && wake && *wake - clock_.now() == wanted;
+      const auto wake = clock_.only_wake();
+      return wake && *wake - clock_.now() == wanted;
     });
   }
 
