@@ -75,6 +75,15 @@ class ShareWriter {
  public:
   virtual ~ShareWriter() = default;
 
+  // Waits until the store has room for the next bytes; answers for how many of `bytes`, at least
+  // one. Whoever reads them from a client asks first, so that what the store cannot keep up with
+  // waits where it costs nothing. Optional: write() takes what comes. timed_out: no room came
+  // before the deadline. busy: too many wait.
+  virtual Task<std::uint64_t> ready(OpContext /*context*/, std::uint64_t /*offset*/,
+                                    std::uint64_t bytes) {
+    co_return bytes;
+  }
+
   // Stores bytes at `offset`, in any order. The caller never writes the same byte twice and never
   // beyond the size given at creation. no_space: disk or spool full; what was written before stays.
   virtual Task<void> write(OpContext context, std::uint64_t offset, Bytes data) = 0;

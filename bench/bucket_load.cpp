@@ -182,10 +182,13 @@ class Rig {
     auto writer = co_await backend_->create_immutable(context(), share, bytes);
     if (!writer) co_return fail(writer.error());
     const Bytes piece = pattern_bytes(128 * kKiB);
-    for (std::uint64_t at = 0; at < bytes; at += piece.size()) {
-      const std::size_t length = std::min<std::uint64_t>(piece.size(), bytes - at);
-      auto wrote = co_await (*writer)->write(context(), at, piece.slice(0, length));
+    for (std::uint64_t at = 0; at < bytes;) {
+      auto room = co_await (*writer)->ready(context(), at,
+                                            std::min<std::uint64_t>(piece.size(), bytes - at));
+      if (!room) co_return fail(room.error());
+      auto wrote = co_await (*writer)->write(context(), at, piece.slice(0, *room));
       if (!wrote) co_return wrote;
+      at += *room;
     }
     auto done = co_await (*writer)->commit(context(), {});
     if (!done) co_return fail(done.error());

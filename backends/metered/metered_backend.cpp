@@ -36,6 +36,9 @@ class MeteredWriter final : public ShareWriter {
   MeteredWriter(std::unique_ptr<ShareWriter> inner, Meters meters)
       : inner_(std::move(inner)), meters_(std::move(meters)) {}
 
+  Task<std::uint64_t> ready(OpContext context, std::uint64_t offset, std::uint64_t bytes) override {
+    return inner_->ready(context, offset, bytes);
+  }
   Task<void> write(OpContext context, std::uint64_t offset, Bytes data) override {
     const std::size_t bytes = data.size();
     return meters_->watch(Measured::write, inner_->write(context, offset, std::move(data)), bytes);

@@ -53,6 +53,7 @@ class ObjectBackend final : public Backend {
         gets_(*container_, executor_, clock),
         cache_(gets_, executor_, clock, options_.cache_bytes),
         listing_(*container_, keys_, executor_),
+        flow_(executor_, clock, options_.part_bytes),
         unsettled_(clock),
         slots_({options_.part_bytes, options_.spool_directory, options_.node_id}, keys_,
                *container_, journal, pool, unsettled_),
@@ -110,7 +111,7 @@ class ObjectBackend final : public Backend {
   HedgedGets gets_;
   BlockCache cache_;
   ParallelListing listing_;
-  StoreRate rate_;
+  StoreFlow flow_;
   UnsettledKeys unsettled_;
   RunningWork behind_;
   ObjectSlots slots_;
@@ -335,7 +336,7 @@ Task<std::unique_ptr<ShareWriter>> ObjectBackend::create_immutable(OpContext con
                                 journal_,
                                 pool_,
                                 clock_,
-                                rate_,
+                                flow_,
                                 unsettled_,
                                 behind_,
                                 executor_,

@@ -22,8 +22,6 @@ namespace sharestore {
 
 namespace {
 
-// A client waits 60 s for an answer, so what is spooled and not sent must fit in less.
-constexpr double kUnsentSeconds = 20;
 // Time for one part; the client's own deadline does not apply to parts sent behind.
 constexpr std::chrono::minutes kPartBudget{5};
 
@@ -45,7 +43,8 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
     parts_[0].received_bytes = kImmutableHeaderBytes;
   }
 
-  Task<void> store(OpContext context, std::uint64_t offset, Bytes data);
+  Task<std::uint64_t> ready(OpContext context, std::uint64_t offset, std::uint64_t bytes);
+  Task<void> store(std::uint64_t offset, Bytes data);
   Task<Bytes> load(std::uint64_t offset, std::size_t bytes);
   Task<ObjectInfo> finish(OpContext context);
   Task<void> abandon(OpContext context);
@@ -60,12 +59,15 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
     std::uint64_t received_bytes = 0;
     bool queued = false;
     std::optional<MultipartPart> sent;
+    // From its first byte until the store has it.
+    StoreFlow::Admission room;
   };
 
   std::uint64_t size_of(std::size_t part) const {
     return std::min(part_bytes_, object_bytes_ - part * part_bytes_);
   }
   bool in_one_put() const { return parts_.size() == 1; }
+  void give_room_back_locked();
   void received(std::uint64_t offset, std::uint64_t bytes);
   void send_more();
   boost::asio::awaitable<void> send(std::size_t part);
@@ -85,7 +87,6 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
   std::mutex mutex_;
   std::vector<Part> parts_;
   std::size_t in_flight_ = 0;
-  std::uint64_t unsent_bytes_ = 0;  // of parts that are full and not yet taken by the store
   bool stopped_ = false;
   std::optional<Error> failure_;
   std::shared_ptr<AsyncEvent> change_;
@@ -95,26 +96,34 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
 
 // --- bytes arriving ---------------------------------------------------------------------------
 
-Task<void> Transfer::store(OpContext context, std::uint64_t offset, Bytes data) {
+// Held back here, the client's socket is not read: what is spooled stays sendable in time.
+// To the end of a part at most: who waits for the next one has filled the one before, or two
+// uploads could wait for each other's room.
+Task<std::uint64_t> Transfer::ready(OpContext context, std::uint64_t offset, std::uint64_t bytes) {
+  const auto self = shared_from_this();
+  const std::size_t part = offset / part_bytes_;
+  const std::uint64_t most = std::min(bytes, (part + 1) * part_bytes_ - offset);
+  {
+    const std::lock_guard hold(mutex_);
+    if (failure_) co_return fail(*failure_);
+    if (parts_[part].queued || parts_[part].room) co_return most;
+  }
+  auto room = co_await environment_.flow.admit(context, size_of(part));
+  if (!room) co_return fail(std::move(room.error()));
+  const std::lock_guard hold(mutex_);
+  if (!failure_) parts_[part].room = std::move(*room);
+  co_return most;
+}
+
+Task<void> Transfer::store(std::uint64_t offset, Bytes data) {
   const auto self = shared_from_this();
   auto write = [self, offset, data]() { return self->spool_->write(offset, data.span()); };
   auto written = co_await environment_.pool.run(std::move(write));
   if (!written) co_return written;
   received(offset, data.size());
-  // Held back here, the client's socket is not read: what is unsent stays sendable in time.
-  while (true) {
-    std::shared_ptr<AsyncEvent> change;
-    {
-      const std::lock_guard hold(mutex_);
-      if (failure_) co_return fail(*failure_);
-      const double room = environment_.rate.bytes_per_second() * kUnsentSeconds;
-      if (static_cast<double>(unsent_bytes_) <= room || in_flight_ == 0) co_return Status{};
-    }
-    if (context.expired()) co_return fail(Errc::timed_out, "the store takes bytes too slowly");
-    change = next_change();
-    if (!change) continue;
-    co_await wait_until(environment_.executor, environment_.clock, change, context.deadline());
-  }
+  const std::lock_guard hold(mutex_);
+  if (failure_) co_return fail(*failure_);
+  co_return Status{};
 }
 
 Task<Bytes> Transfer::load(std::uint64_t offset, std::size_t bytes) {
@@ -128,14 +137,21 @@ Task<Bytes> Transfer::load(std::uint64_t offset, std::size_t bytes) {
   co_return co_await environment_.pool.run(std::move(read));
 }
 
+// Of an upload that sends no more.
+void Transfer::give_room_back_locked() {
+  for (Part& part : parts_) part.room = {};
+}
+
 void Transfer::received(std::uint64_t offset, std::uint64_t bytes) {
   {
     const std::lock_guard hold(mutex_);
     for (std::uint64_t at = offset; at < offset + bytes;) {
       const std::size_t part = at / part_bytes_;
       const std::uint64_t end = std::min(offset + bytes, (part + 1) * part_bytes_);
-      parts_[part].received_bytes += end - at;
-      if (parts_[part].received_bytes == size_of(part)) unsent_bytes_ += size_of(part);
+      Part& its = parts_[part];
+      its.received_bytes += end - at;
+      if (!its.room && !failure_) its.room = environment_.flow.admit_now(size_of(part));
+      if (its.received_bytes == size_of(part)) its.room.filled();
       at = end;
     }
   }
@@ -171,9 +187,10 @@ boost::asio::awaitable<void> Transfer::send(std::size_t part) {
     --in_flight_;
     if (sent) {
       parts_[part].sent = std::move(*sent);
-      unsent_bytes_ -= size_of(part);
+      parts_[part].room = {};
     } else if (!failure_) {
       failure_ = sent.error().with_context("sending a part of " + share_.to_text());
+      give_room_back_locked();
     }
     change = std::exchange(change_, nullptr);
   }
@@ -182,14 +199,14 @@ boost::asio::awaitable<void> Transfer::send(std::size_t part) {
 }
 
 Task<MultipartPart> Transfer::upload(std::size_t part) {
-  const Monotonic begun = environment_.clock.now();
-  const OpContext context(environment_.clock, begun + kPartBudget);
+  const OpContext context(environment_.clock, environment_.clock.now() + kPartBudget);
+  auto transfer = environment_.flow.begin_transfer(size_of(part));
   auto target = co_await multipart(context);
   if (!target) co_return fail(std::move(target.error()));
   auto sent = co_await environment_.container.upload_part(
       context, *target, static_cast<std::uint32_t>(part + 1),
       file_source(spool_, part * part_bytes_, size_of(part)));
-  if (sent) environment_.rate.sent(size_of(part), environment_.clock.now() - begun);
+  if (sent) transfer.taken();
   co_return sent;
 }
 
@@ -227,10 +244,12 @@ boost::asio::awaitable<bool> Transfer::wait_idle(Monotonic deadline) {
 Task<ObjectInfo> Transfer::finish(OpContext context) {
   const auto self = shared_from_this();
   if (in_one_put()) {
-    const Monotonic begun = environment_.clock.now();
+    auto transfer = environment_.flow.begin_transfer(object_bytes_);
     auto put = co_await environment_.container.put(context, key_,
                                                    file_source(spool_, 0, object_bytes_), {});
-    if (put) environment_.rate.sent(object_bytes_, environment_.clock.now() - begun);
+    if (put) transfer.taken();
+    const std::lock_guard hold(mutex_);
+    give_room_back_locked();
     co_return settle(std::move(put));
   }
   if (!co_await wait_idle(context.deadline())) {
@@ -263,6 +282,7 @@ Task<void> Transfer::abandon(OpContext context) {
   {
     const std::lock_guard hold(mutex_);
     stopped_ = true;
+    give_room_back_locked();
   }
   const bool idle = co_await wait_idle(context.deadline());
   if (!idle) {
@@ -301,11 +321,18 @@ class ObjectWriter final : public ShareWriter {
   ObjectWriter(const ObjectWriter&) = delete;
   ObjectWriter& operator=(const ObjectWriter&) = delete;
 
-  Task<void> write(OpContext context, std::uint64_t offset, Bytes data) override {
+  Task<std::uint64_t> ready(OpContext context, std::uint64_t offset, std::uint64_t bytes) override {
+    if (offset > data_bytes_ || bytes > data_bytes_ - offset) {
+      co_return fail(Errc::invalid_argument, "bytes beyond the share's size");
+    }
+    co_return co_await transfer_->ready(context, kImmutableHeaderBytes + offset, bytes);
+  }
+
+  Task<void> write(OpContext, std::uint64_t offset, Bytes data) override {
     if (offset > data_bytes_ || data.size() > data_bytes_ - offset) {
       co_return fail(Errc::invalid_argument, "bytes beyond the share's size");
     }
-    co_return co_await transfer_->store(context, kImmutableHeaderBytes + offset, std::move(data));
+    co_return co_await transfer_->store(kImmutableHeaderBytes + offset, std::move(data));
   }
 
   Task<Bytes> read_back(OpContext, std::uint64_t offset, std::size_t bytes) override {
@@ -336,14 +363,6 @@ class ObjectWriter final : public ShareWriter {
 };
 
 }  // namespace
-
-void StoreRate::sent(std::uint64_t bytes, Duration took) {
-  const double seconds = std::max(std::chrono::duration<double>(took).count(), 0.001);
-  const double measured = static_cast<double>(bytes) / seconds;
-  // Half of the newest measurement: quick to follow, not thrown by one part.
-  const double known = bytes_per_second_;
-  bytes_per_second_ = known == 0 ? measured : (known + measured) / 2;
-}
 
 Result<std::uint64_t> part_size_for(std::uint64_t object_bytes, std::uint64_t part_bytes,
                                     const ContainerTraits& traits) {

@@ -12,19 +12,9 @@
 #include "backends/core/journal.h"
 #include "backends/object/container.h"
 #include "backends/object/running_work.h"
+#include "backends/object/store_flow.h"
 
 namespace sharestore {
-
-// How fast the store takes parts, measured over all uploads. Any thread.
-class StoreRate {
- public:
-  void sent(std::uint64_t bytes, Duration took);
-  double bytes_per_second() const { return bytes_per_second_; }
-
- private:
-  // 0 until something was measured: the first part goes alone.
-  std::atomic<double> bytes_per_second_ = 0;
-};
 
 class UnsettledKeys;
 
@@ -33,7 +23,7 @@ struct UploadEnvironment {
   Journal& journal;
   IoPool& pool;
   Clock& clock;
-  StoreRate& rate;
+  StoreFlow& flow;
   UnsettledKeys& unsettled;
   // Uploads that are undone behind: what the others refer to must stay until there are none.
   RunningWork& behind;

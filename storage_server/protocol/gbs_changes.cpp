@@ -73,7 +73,10 @@ GbsHandler::Answer GbsHandler::write_upload(Call call) {
   std::uint64_t offset = range->begin;
   while (offset <= range->last) {
     const auto wanted = std::min<std::uint64_t>(range->last - offset + 1, kUploadPieceBytes);
-    auto piece = co_await call.body->read(static_cast<std::size_t>(wanted));
+    const auto room = co_await (*upload)->ready(time.start(), offset, wanted);
+    time.stop();
+    if (!room) co_return failed(call, room.error());
+    auto piece = co_await call.body->read(static_cast<std::size_t>(*room));
     if (!piece) co_return body_failed(call, piece.error());
     if (piece->empty()) {
       co_return status_answer(400, "the body is shorter than its Content-Range\n", false);

@@ -85,6 +85,10 @@ class UploadHandle {
  public:
   virtual ~UploadHandle() = default;
   virtual std::uint64_t allocated_bytes() const = 0;
+  // Before the next piece of a PATCH is read: waits for the store, and answers how many of `bytes`
+  // it has room for (ShareWriter). invalid_argument: beyond the allocated size. timed_out, busy.
+  virtual Task<std::uint64_t> ready(OpContext context, std::uint64_t offset,
+                                    std::uint64_t bytes) = 0;
   // Stores the next piece of a PATCH. conflict: differs from bytes written before (pieces before
   // this one stay). invalid_argument: beyond the allocated size. no_space. Restarts the 30 minutes.
   virtual Task<void> write(OpContext context, std::uint64_t offset, Bytes data) = 0;

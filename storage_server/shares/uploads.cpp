@@ -41,6 +41,14 @@ bool Upload::has_ended() const { return !writer_ || timed_out(); }
 
 void Upload::touch() { ends_at_ = uploads_.clock_.now() + limits::kUploadIdle; }
 
+Task<std::uint64_t> Upload::ready(OpContext context, std::uint64_t offset, std::uint64_t bytes) {
+  const auto self = shared_from_this();
+  auto lock = co_await mutex_.lock(context);
+  if (!lock) co_return fail(std::move(lock.error()));
+  if (has_ended()) co_return fail(ended_error(share_));
+  co_return co_await writer_->ready(context, offset, bytes);
+}
+
 Task<void> Upload::write(OpContext context, std::uint64_t offset, Bytes data) {
   const auto self = shared_from_this();
   auto lock = co_await mutex_.lock(context);

@@ -28,6 +28,7 @@ class Upload final : public UploadHandle, public std::enable_shared_from_this<Up
          std::unique_ptr<ShareWriter> writer, SpaceTracker::Reservation reservation);
 
   std::uint64_t allocated_bytes() const override { return size_bytes_; }
+  Task<std::uint64_t> ready(OpContext context, std::uint64_t offset, std::uint64_t bytes) override;
   Task<void> write(OpContext context, std::uint64_t offset, Bytes data) override;
   Task<UploadProgress> finish_write(OpContext context) override;
 

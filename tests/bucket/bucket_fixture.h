@@ -114,8 +114,8 @@ class BucketTest : public testing::Test {
   }
   // The same for what sleeps.
   template <class T>
-  T run_moving(boost::asio::awaitable<T> task) {
-    return sharestore::run_moving(clock_, place_->executor(), std::move(task));
+  T run_moving(boost::asio::awaitable<T> task, Duration step = std::chrono::milliseconds(100)) {
+    return sharestore::run_moving(clock_, place_->executor(), std::move(task), step);
   }
   OpContext context(Duration budget = std::chrono::hours(1)) { return clock_.context(budget); }
   std::int64_t now() const { return unix_seconds(clock_.utc_now()); }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -52,6 +53,12 @@ class FakeUpload final : public UploadHandle {
  public:
   std::uint64_t allocated_bytes() const override { return allocated; }
 
+  Task<std::uint64_t> ready(OpContext, std::uint64_t offset, std::uint64_t bytes) override {
+    asked.emplace_back(offset, bytes);
+    if (ready_error) co_return fail(*ready_error);
+    co_return std::min(bytes, room);
+  }
+
   Task<void> write(OpContext context, std::uint64_t offset, Bytes data) override {
     budgets.push_back(context.remaining());
     if (on_write) on_write();
@@ -68,10 +75,13 @@ class FakeUpload final : public UploadHandle {
   }
 
   std::uint64_t allocated = 100;
+  std::uint64_t room = std::numeric_limits<std::uint64_t>::max();  // of each ready()
+  std::optional<Error> ready_error;
   std::optional<Error> write_error;
   std::optional<Error> finish_error;
   UploadProgress progress;
   std::function<void()> on_write;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> asked;  // offset and size, of ready()
   std::vector<std::pair<std::uint64_t, std::string>> writes;
   std::vector<Duration> budgets;
   int finished = 0;

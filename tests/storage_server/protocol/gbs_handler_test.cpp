@@ -362,6 +362,28 @@ TEST_F(GbsHandlerTest, PatchThatBreaksOff) {
   EXPECT_EQ(answer(Method::patch, kSlot + "/1", headers, "0123456789").status, 507);
 }
 
+TEST_F(GbsHandlerTest, NothingIsReadBeforeTheStoreHasRoomForIt) {
+  const Headers headers = with_upload(authorized({{"Content-Range", "bytes 3-12/*"}}));
+  PiecewiseBody body({"01234", "56789"});
+  EXPECT_EQ(answer_to(Method::patch, kSlot + "/1", headers, body).status, 200);
+  EXPECT_THAT(store_.upload->asked,
+              testing::ElementsAre(testing::Pair(3, 10), testing::Pair(8, 5)));
+  // As much as there is room for, whatever the client has sent.
+  store_.upload->asked.clear();
+  store_.upload->room = 4;
+  PiecewiseBody whole({"0123456789"});
+  EXPECT_EQ(answer_to(Method::patch, kSlot + "/1", headers, whole).status, 200);
+  EXPECT_THAT(store_.upload->asked, testing::ElementsAre(testing::Pair(3, 10), testing::Pair(7, 6),
+                                                         testing::Pair(11, 2)));
+  EXPECT_EQ(whole.largest_read, 4u);
+  store_.upload->ready_error = Error(Errc::timed_out, "the store is slow");
+  store_.upload->writes.clear();
+  PiecewiseBody unread({"0123456789"});
+  EXPECT_EQ(answer_to(Method::patch, kSlot + "/1", headers, unread).status, 503);
+  EXPECT_TRUE(store_.upload->writes.empty());
+  EXPECT_EQ(unread.taken, 0u);
+}
+
 TEST_F(GbsHandlerTest, OnlyOurOwnTimeCounts) {
   store_.upload->on_write = [this] { clock_.advance(std::chrono::seconds(20)); };
   PiecewiseBody body({"a", "b"});
