@@ -151,9 +151,15 @@ Response GbsHandler::accepted(const Call& call, int status, Bytes body) const {
 }
 
 Response GbsHandler::failed(const Call& call, const Error& error) const {
-  if (status_of(error.code()) == 500) {
+  const int status = status_of(error.code());
+  if (status == 500) {
     log::error("request {}: {} {}: {}", call.request->id, call.request->method_text,
                call.request->path, error.message());
+  } else if ((status == 503 || status == 507) && error.code() != Errc::cancelled) {
+    const auto line =
+        refusals_.note(call.context.clock().now(), status,
+                       fmt::format("{} {}", call.request->method_text, call.request->path), error);
+    if (line) log::warning("{}", *line);
   }
   return error_answer(error, call.byte_read());
 }

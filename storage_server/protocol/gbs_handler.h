@@ -19,6 +19,7 @@
 #include "backends/core/secret.h"
 #include "storage_server/http/message.h"
 #include "storage_server/protocol/authorization.h"
+#include "storage_server/protocol/refusals.h"
 #include "storage_server/protocol/route.h"
 #include "storage_server/protocol/served_calls.h"
 #include "storage_server/protocol/spool.h"
@@ -112,6 +113,7 @@ class GbsHandler final : public http::Handler {
   MemoryBudget answers_;
   Spool spool_;
   ServedCalls served_;
+  mutable Refusals refusals_;
   std::atomic<std::int64_t> last_download_ = 0;
 };
 
