@@ -121,6 +121,9 @@ Task<Bytes> RunningRequest::read(std::size_t max_bytes) {
     auto ticket = worker_.memory().try_acquire(want);
     if (!ticket) {
       want = std::min(want, kScarcePieceBytes);
+      auto held = worker_.read_held_body(*this, want);
+      if (!held) co_return fail(held.error());
+      if (*held) co_return std::move(**held);
       Clock& clock = worker_.clock();
       OpContext budget(clock, clock.now() + limits::kRequestBudget, request_.id);
       auto waited_for = co_await worker_.memory().acquire(want, budget);

@@ -101,6 +101,9 @@ class Worker {
   // Nothing: no bytes now. Empty bytes: the end of the body. Charges what it returns to `ticket`.
   Result<std::optional<Bytes>> read_body(const RunningRequest& request,
                                          MemoryBudget::Ticket ticket);
+  // The same from what its connection holds and is charged for already, without receiving: a body
+  // never waits for memory that the waiting hold themselves.
+  Result<std::optional<Bytes>> read_held_body(const RunningRequest& request, std::size_t max_bytes);
   void arm_body_timeout(const RunningRequest& request);
   void disarm_body_timeout(const RunningRequest& request);
   bool too_slow(const RunningRequest& request, Duration waited);
@@ -155,7 +158,9 @@ class Worker {
   bool start_handler(Connection& c, std::string_view head, const Framing& framing,
                      OpContext context);
   std::size_t available(const Connection& c) const;
-  Result<std::optional<Bytes>> read_attached(Connection& c, MemoryBudget::Ticket ticket);
+  enum class Receiving : bool { no, yes };
+  Result<std::optional<Bytes>> read_attached(Connection& c, MemoryBudget::Ticket ticket,
+                                             Receiving receiving);
   Flow take_body(Connection& c, MutableByteSpan into, std::size_t& got);
   Flow take_chunks(Connection& c, MutableByteSpan into, std::size_t& got);
   bool drain_body(Connection& c);

@@ -370,7 +370,20 @@ Result<std::optional<Bytes>> Worker::read_body(const RunningRequest& request,
   if (!c) return fail(Errc::cancelled, "the client went away");
   Turn turn(*this);
   attach(*c);
-  auto piece = read_attached(*c, std::move(ticket));
+  auto piece = read_attached(*c, std::move(ticket), Receiving::yes);
+  if (!detach(*c)) return fail(Errc::cancelled, "the client went away");
+  return piece;
+}
+
+Result<std::optional<Bytes>> Worker::read_held_body(const RunningRequest& request,
+                                                    std::size_t max_bytes) {
+  Connection* c = find(request.connection());
+  if (!c) return fail(Errc::cancelled, "the client went away");
+  const std::size_t held = c->held_wire.size + c->held_text.size;
+  if (held == 0) return std::nullopt;
+  Turn turn(*this);
+  attach(*c);
+  auto piece = read_attached(*c, shared_.memory.charge(std::min(max_bytes, held)), Receiving::no);
   if (!detach(*c)) return fail(Errc::cancelled, "the client went away");
   return piece;
 }
@@ -382,10 +395,12 @@ std::size_t Worker::available(const Connection& c) const {
   return bytes;
 }
 
-Result<std::optional<Bytes>> Worker::read_attached(Connection& c, MemoryBudget::Ticket ticket) {
+Result<std::optional<Bytes>> Worker::read_attached(Connection& c, MemoryBudget::Ticket ticket,
+                                                   Receiving receiving) {
   if (c.body.continue_expected) send_continue(c);
+  const bool may_receive = receiving == Receiving::yes;
   std::size_t wire_limit = ticket.bytes() + kBodyReceiveSlack;
-  if (available(c) < ticket.bytes()) receive(c, wire_limit);
+  if (may_receive && available(c) < ticket.bytes()) receive(c, wire_limit);
   std::size_t size = std::min(ticket.bytes(), available(c));
   if (!c.body.decoder) {
     size = static_cast<std::size_t>(std::min<std::uint64_t>(size, c.body.left));
@@ -403,7 +418,7 @@ Result<std::optional<Bytes>> Worker::read_attached(Connection& c, MemoryBudget::
     std::size_t got = 0;
     flow = take_body(c, {owner->bytes.get() + total, size - total}, got);
     total += got;
-    if (flow == Flow::want_input && (total > 0 || !receive(c, wire_limit))) break;
+    if (flow == Flow::want_input && (total > 0 || !may_receive || !receive(c, wire_limit))) break;
     if (flow == Flow::ended || flow == Flow::failed) break;
   }
   if (total > 0) {
@@ -414,7 +429,7 @@ Result<std::optional<Bytes>> Worker::read_attached(Connection& c, MemoryBudget::
   if (c.body.failed) return fail(Errc::invalid_argument, "the request body has bad chunks");
   bool over = flow == Flow::ended || flow == Flow::failed || c.in_ended;
   if (over) c.dead = true;  // the client will send no more of what it announced
-  c.input_idle = !c.readable;
+  if (may_receive) c.input_idle = !c.readable;
   return std::nullopt;
 }
 

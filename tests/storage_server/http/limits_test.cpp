@@ -293,11 +293,37 @@ TEST_F(LimitsTest, NoMemoryInTimeFailsTheRead) {
   start();
   auto holder = memory_->charge(memory_->limit_bytes());
   auto upload = connect();
-  ASSERT_TRUE(upload.send("PUT /count HTTP/1.1\r\nContent-Length: 5\r\n\r\n12345"));
+  ASSERT_TRUE(upload.send("PUT /count HTTP/1.1\r\nContent-Length: 5\r\n\r\n"));
   ASSERT_TRUE(eventually([&] { return memory_->waiters() == 1; }));
   pass(seconds(50));
   EXPECT_TRUE(upload.read_answer());
   EXPECT_EQ(handler_.last_body_error, static_cast<int>(Errc::busy));
+}
+
+TEST_F(LimitsTest, WhatAConnectionHoldsIsReadWithoutMoreMemory) {
+  start();
+  auto holder = memory_->charge(memory_->limit_bytes());
+  auto upload = connect();
+  ASSERT_TRUE(upload.send("PUT /count HTTP/1.1\r\nContent-Length: 5\r\n\r\n12345"));
+  EXPECT_EQ(upload.read_answer()->body, "5");
+}
+
+// What came with their heads is more than the whole budget.
+TEST_F(LimitsTest, UploadsDoNotWaitForMemoryThatTheyHoldThemselves) {
+  memory_ = std::make_unique<MemoryBudget>(1 << 20);
+  start();
+  std::vector<TlsClient> clients;
+  {
+    auto holder = memory_->charge(memory_->limit_bytes());
+    for (int i = 0; i < 60; ++i) {
+      clients.push_back(connect());
+      ASSERT_TRUE(clients.back().send("PUT /count HTTP/1.1\r\nContent-Length: 100000\r\n\r\n" +
+                                      std::string(30'000, 'x')));
+    }
+    ASSERT_TRUE(eventually([&] { return memory_->waiters() == clients.size(); }));
+  }
+  for (auto& client : clients) ASSERT_TRUE(client.send(std::string(70'000, 'x')));
+  for (auto& client : clients) EXPECT_EQ(client.read_answer()->body, "100000");
 }
 
 TEST_F(LimitsTest, PiecesAreChargedUntilTheyAreReleased) {
