@@ -34,6 +34,7 @@ const std::map<std::string, Mode> kModes = {
     {"list", Mode::list},
     {"get", Mode::get},
     {"range", Mode::range},
+    {"sequence", Mode::sequence},
     {"upload", Mode::upload},
     {"mixed", Mode::mixed},
     {"lease", Mode::lease},
@@ -64,8 +65,8 @@ int failed(const std::string& what) {
 }
 
 bool reads_prepared(Mode mode) {
-  return mode == Mode::list || mode == Mode::get || mode == Mode::range || mode == Mode::mixed ||
-         mode == Mode::lease;
+  return mode == Mode::list || mode == Mode::get || mode == Mode::range || mode == Mode::sequence ||
+         mode == Mode::mixed || mode == Mode::lease;
 }
 
 // Below `directory`, at the paths of the protocol, for servers of files.

@@ -43,6 +43,7 @@ class Case:
     special: str = ""  # the function of runs.py that runs an arm; "" the load tool
     fresh: bool = False  # each run has a server without shares
     raw: dict = field(default_factory=dict)  # arms that are the raw loop: its arguments
+    line: tuple = ()  # to the object store: arguments of tests/support/slow_front.py
 
 
 def make(seconds):
@@ -94,8 +95,18 @@ def make(seconds):
         Case("giants", "8 parallel 1 GiB uploads, 256 MiB cgroup, memory_limit=128MiB", MB_RATE,
              ["disk"], ["--mode=upload", "--size=1GiB", "--connections=8", "--operations=8",
                         *short], special="cgroup", fresh=True),
+        Case("store-upload", "64 MiB uploads to an object store over a line of 50 MB/s", MB_RATE,
+             ["s3", "openstack", "direct"],
+             ["--mode=upload", "--size=64MiB", "--connections=1", "--operations=3", "--warmup=0",
+              *short], 0.9, 0.98, special="store_upload", fresh=True,
+             line=("--bytes-per-second=50e6",)),
+        Case("store-read", "64 MiB read in pieces of 128 KiB, object store 20 ms away, cold",
+             MB_RATE, ["s3", "openstack", "direct"],
+             ["--mode=sequence", "--size=64MiB", "--shares=1", "--range=128KiB", "--connections=1",
+              "--operations=1", "--warmup=0"], 0.6, 0.95, special="store_read", fresh=True,
+             line=("--delay-ms=10",)),
     ]
 
 
-# Run only when they are named: minutes, gigabytes, or a cgroup.
-HEAVY = {"crowd", "giants"}
+# Run only when they are named: minutes, gigabytes, a cgroup, or an object store.
+HEAVY = {"crowd", "giants", "store-upload", "store-read"}

@@ -1,5 +1,6 @@
 """One run of one arm of one case. Each function gives what the load tool's JSON has, and more."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -7,7 +8,7 @@ import shutil
 import subprocess
 import time
 
-from arms import machine, servers
+from arms import machine, servers, stores
 
 
 class Runner:
@@ -41,8 +42,9 @@ class Runner:
         # Cases whose shares differ in size must not share names.
         return [f"--set={sum(case.name.encode())}"]
 
-    def call_load(self, case, server, core, longest_s=900):
-        prepared = ["--no-prepare"] if isinstance(server, servers.FileServer) else []
+    def call_load(self, case, server, core, longest_s=900, prepared=False):
+        prepared = prepared or isinstance(server, servers.FileServer)
+        prepared = ["--no-prepare"] if prepared else []
         pids = [f"--server-pid={pid}" for pid in server.pids()]
         command = [self.load, server.nurl, "--json", f"--cipher-suite={servers.SUITE}",
                    *self.set_of(case), *prepared, *pids, *case.load]
@@ -84,6 +86,20 @@ class Runner:
 
     def run_workers(self, case, server):
         return self.run_load(case, server, core="all")
+
+    def run_store_upload(self, case, server):
+        if isinstance(server, stores.Direct):
+            return stores.moved(case.name, server.upload(), stores.UPLOADS,
+                                stores.UPLOADS * stores.SHARE_BYTES)
+        return self.call_load(case, server, self.load_core)
+
+    def run_store_read(self, case, server):
+        if isinstance(server, stores.Direct):
+            return stores.moved(case.name, server.read(), 1, stores.SHARE_BYTES)
+        self.call_load(dataclasses.replace(case, load=["--mode=list", *case.load[1:]]), server,
+                       self.load_core)
+        server.restart(self.server_core)
+        return self.call_load(case, server, self.load_core, prepared=True)
 
     def run_cgroup(self, case, server):
         result = self.call_load(case, server, self.load_core, longest_s=3600)

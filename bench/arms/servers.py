@@ -79,24 +79,23 @@ class Node(Server):
     def version(self):
         return machine.output(self.program, "--version").splitlines()[0]
 
+    def make_directory(self):
+        made = subprocess.run(
+            [self.program, "create-node", f"--backend={self.backend}", f"--port=tcp:{self.port}",
+             f"--location=tcp:127.0.0.1:{self.port}", self.directory],
+            capture_output=True, text=True, check=False)
+        if made.returncode:
+            raise RuntimeError(made.stderr)
+        config = self.directory / "tahoe.cfg"
+        added = "\n".join([r"\1", *self.keys])
+        config.write_text(re.sub(r"(?m)^(\[storage\])$", added, config.read_text()))
+        for file, secret in self.secrets.items():
+            (self.directory / "private" / file).write_text(secret + "\n")
+            (self.directory / "private" / file).chmod(0o600)
+
     def start(self, core, within=()):
         if not self.directory.exists():
-            kind = [] if self.backend not in ("memory", "disk") else [f"--backend={self.backend}"]
-            made = subprocess.run(
-                [self.program, "create-node", *kind, f"--port=tcp:{self.port}",
-                 f"--location=tcp:127.0.0.1:{self.port}", self.directory],
-                capture_output=True, text=True, check=False)
-            if made.returncode:
-                raise RuntimeError(made.stderr)
-            config = self.directory / "tahoe.cfg"
-            text = config.read_text()
-            if self.backend not in ("memory", "disk"):
-                text = re.sub(r"(?m)^(\[storage\])$", rf"\1\nbackend = {self.backend}", text)
-            text = re.sub(r"(?m)^(\[storage\])$", "\n".join([r"\1", *self.keys]), text)
-            config.write_text(text)
-            for file, secret in self.secrets.items():
-                (self.directory / "private" / file).write_text(secret + "\n")
-                (self.directory / "private" / file).chmod(0o600)
+            self.make_directory()
         self.nurl = machine.output(self.program, "nurl", self.directory).splitlines()[-1]
         self.spawn([*within, self.program, "run", self.directory], core)
 

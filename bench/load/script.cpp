@@ -148,6 +148,37 @@ class ReadScript final : public PreparedScript {
   const std::uint64_t bytes_;
 };
 
+// One operation is one share, read from its start to its end.
+class SequenceScript final : public Requests {
+ public:
+  SequenceScript(Plan& plan, std::uint64_t number)
+      : Requests(plan), share_(number % plan.names.size()) {}
+
+  void next(Request& request) override {
+    bytes_ = std::min(plan_.range_bytes, plan_.share_bytes - offset_);
+    begin(request, "GET", "immutable/" + plan_.names[share_] + "/0");
+    fmt::format_to(std::back_inserter(request.head), "Range: bytes={}-{}\r\n", offset_,
+                   offset_ + bytes_ - 1);
+    request.expects_share = true;
+    request.expected_share = share_;
+    request.expected_offset = offset_;
+    end(request);
+  }
+  Verdict answered(const Answer& answer) override {
+    const bool good = answer.status == 206 && answer.body_bytes == bytes_ && answer.matches;
+    offset_ += bytes_;
+    if (good && offset_ < plan_.share_bytes) return {};
+    offset_ = 0;
+    share_ = (share_ + 1) % plan_.names.size();
+    return good ? done(plan_.share_bytes) : wrong("read in sequence", answer);
+  }
+
+ private:
+  std::uint64_t share_;
+  std::uint64_t offset_ = 0;
+  std::uint64_t bytes_ = 0;
+};
+
 class LeaseScript final : public PreparedScript {
  public:
   using PreparedScript::PreparedScript;
@@ -387,6 +418,7 @@ std::unique_ptr<Script> make_script(Plan& plan, std::uint64_t number) {
     case Mode::list: return std::make_unique<ListScript>(plan, number);
     case Mode::get: return std::make_unique<ReadScript>(plan, number, false);
     case Mode::range: return std::make_unique<ReadScript>(plan, number, true);
+    case Mode::sequence: return std::make_unique<SequenceScript>(plan, number);
     case Mode::upload: return std::make_unique<UploadScript>(plan, std::nullopt);
     case Mode::mixed: return std::make_unique<MixedScript>(plan, number);
     case Mode::lease: return std::make_unique<LeaseScript>(plan, number);

@@ -19,6 +19,7 @@ enum class Mode {
   list,
   get,
   range,
+  sequence,  // a whole share in ranges, one after the other
   upload,
   mixed,
   lease,
