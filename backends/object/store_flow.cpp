@@ -1,9 +1,11 @@
 #include "backends/object/store_flow.h"
 
 #include <algorithm>
+#include <deque>
 #include <list>
 #include <mutex>
 #include <optional>
+#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -14,9 +16,12 @@ namespace sharestore {
 
 namespace {
 
-// Measurements count for half after as much time with bytes on their way: quick to follow a store
-// that has become slower, not thrown by one part.
-constexpr std::chrono::seconds kHalfLife{10};
+// Transfers that are remembered: more than end while one is on its way.
+constexpr std::size_t kRecentTransfers = 1024;
+
+double seconds_between(Monotonic begun, Monotonic ended) {
+  return std::chrono::duration<double>(ended - begun).count();
+}
 
 }  // namespace
 
@@ -34,23 +39,27 @@ struct StoreFlow::State {
     std::shared_ptr<Entry> entry;  // once admitted
     std::shared_ptr<AsyncEvent> admitted = std::make_shared<AsyncEvent>();
   };
+  struct Taken {
+    Monotonic begun;
+    Monotonic ended;
+    double bytes = 0;
+  };
   using Events = std::vector<std::shared_ptr<AsyncEvent>>;
 
   State(boost::asio::any_io_executor its_alarms, Clock& its_clock, std::uint64_t its_part_bytes)
       : alarms(std::move(its_alarms)), clock(its_clock), part_bytes(its_part_bytes) {}
 
-  double rate_locked() const;
   bool fits_locked(std::uint64_t bytes) const;
   std::shared_ptr<Entry> add_locked(std::uint64_t bytes);
   void forget_filling_locked(Entry& entry);
   void lapse_locked();
   // Whom to wake, without the lock.
   Events admit_waiting_locked();
-  void measure_locked();
+  double taken_bytes_since_locked(Monotonic begun) const;
 
   void filled(Entry& entry);
   void release(Entry& entry);
-  void end_transfer(std::uint64_t bytes, bool taken);
+  void end_transfer(const Transfer& transfer);
 
   const boost::asio::any_io_executor alarms;
   Clock& clock;
@@ -61,64 +70,63 @@ struct StoreFlow::State {
   std::list<Entry*> filling;  // in order of lapses_at
   std::list<std::shared_ptr<Waiter>> waiters;
 
-  // Of transfers that are measured: how many are on their way, and since when they are accounted
-  // for; bytes taken, and the time in which at least one was on its way.
-  std::size_t transfers = 0;
-  Monotonic accounted;
-  double taken_bytes = 0;
-  double busy_seconds = 0;
+  std::deque<Taken> recent;  // in order of their ends
+  double bytes_per_second = 0;
 };
 
 // --- how fast the store is ----------------------------------------------------------------------
 
-double StoreFlow::State::rate_locked() const {
-  return taken_bytes == 0 ? 0 : taken_bytes / std::max(busy_seconds, 0.001);
-}
-
-void StoreFlow::State::measure_locked() {
-  const Monotonic now = clock.now();
-  if (transfers > 0) busy_seconds += std::chrono::duration<double>(now - accounted).count();
-  accounted = now;
-  const double half_life = std::chrono::duration<double>(kHalfLife).count();
-  while (taken_bytes > 0 && busy_seconds > 2 * half_life) {
-    busy_seconds /= 2;
-    taken_bytes /= 2;
-  }
-}
-
 StoreFlow::Transfer StoreFlow::begin_transfer(std::uint64_t bytes) {
-  if (bytes >= kLeastMeasuredBytes) {
-    const std::lock_guard hold(state_->mutex);
-    state_->measure_locked();
-    ++state_->transfers;
-  }
-  return {state_, bytes};
+  return {state_, bytes, state_->clock.now()};
 }
 
-void StoreFlow::State::end_transfer(std::uint64_t bytes, bool taken) {
-  if (bytes < kLeastMeasuredBytes) return;
+// What the store took while this transfer was on its way: each one that has ended counts with the
+// part of its life that lies in this one's, as if its bytes had gone evenly. Counting whole
+// transfers where they end would take each crowd that shares a line, and so ends together, for a
+// faster store, and let a larger one in. What is still on its way counts nothing: rather too
+// little.
+double StoreFlow::State::taken_bytes_since_locked(Monotonic begun) const {
+  double taken = 0;
+  for (const Taken& other : std::views::reverse(recent)) {
+    if (other.ended <= begun && other.begun < begun) break;
+    const double life = seconds_between(other.begun, other.ended);
+    const double inside = seconds_between(std::max(begun, other.begun), other.ended);
+    taken += life > 0 ? other.bytes * std::max(inside, 0.0) / life : other.bytes;
+  }
+  return taken;
+}
+
+void StoreFlow::State::end_transfer(const Transfer& transfer) {
+  if (transfer.bytes_ < kLeastMeasuredBytes) return;
+  const auto bytes = static_cast<double>(transfer.bytes_);
   Events events;
   {
     const std::lock_guard hold(mutex);
-    if (taken) taken_bytes += static_cast<double>(bytes);
-    measure_locked();
-    --transfers;
+    const Monotonic now = clock.now();
+    if (transfer.taken_) recent.push_back({transfer.begun_, now, bytes});
+    if (recent.size() > kRecentTransfers) recent.pop_front();
+    const double beside = taken_bytes_since_locked(transfer.begun_);
+    const double measured =
+        transfer.taken_ ? beside / std::max(seconds_between(transfer.begun_, now), 0.001) : 0;
+    // A crowd counts as much as one that goes alone.
+    const double weight = bytes_per_second == 0 ? 1 : bytes / (beside + bytes);
+    bytes_per_second += weight * (measured - bytes_per_second);
     events = admit_waiting_locked();
   }
   for (const auto& event : events) event->set();
 }
 
 StoreFlow::Transfer::~Transfer() {
-  if (state_) state_->end_transfer(bytes_, taken_);
+  if (state_) state_->end_transfer(*this);
 }
 
 // --- room ---------------------------------------------------------------------------------------
 
 bool StoreFlow::State::fits_locked(std::uint64_t bytes) const {
   if (counted_bytes == 0) return true;
-  const double rate = rate_locked();
-  const double room = rate == 0 ? static_cast<double>(kPartsUnmeasured * part_bytes)
-                                : rate * std::chrono::duration<double>(kHorizon).count();
+  const double room = bytes_per_second == 0
+                          ? static_cast<double>(kPartsUnmeasured * part_bytes)
+                          : bytes_per_second * std::chrono::duration<double>(kHorizon).count();
   return static_cast<double>(counted_bytes + bytes) <= room;
 }
 
@@ -244,7 +252,7 @@ Task<StoreFlow::Admission> StoreFlow::admit(OpContext context, std::uint64_t byt
 
 double StoreFlow::bytes_per_second() const {
   const std::lock_guard hold(state_->mutex);
-  return state_->rate_locked();
+  return state_->bytes_per_second;
 }
 
 std::uint64_t StoreFlow::admitted_bytes() const {

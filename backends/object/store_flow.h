@@ -68,10 +68,11 @@ class StoreFlow {
 
    private:
     friend class StoreFlow;
-    Transfer(std::shared_ptr<State> state, std::uint64_t bytes)
-        : state_(std::move(state)), bytes_(bytes) {}
+    Transfer(std::shared_ptr<State> state, std::uint64_t bytes, Monotonic begun)
+        : state_(std::move(state)), bytes_(bytes), begun_(begun) {}
     std::shared_ptr<State> state_;
     std::uint64_t bytes_;
+    Monotonic begun_;
     bool taken_ = false;
   };
 

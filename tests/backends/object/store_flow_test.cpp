@@ -169,6 +169,41 @@ TEST_F(Flow, TransfersSideBySideAddUpAndSmallOnesSayNothing) {
   EXPECT_DOUBLE_EQ(flow_.bytes_per_second(), kPart * 3 / 4.0);
 }
 
+// As many as are let in share a line of one part a second, and end together.
+TEST_F(Flow, PartsThatEndTogetherAreNotTakenForAFasterStore) {
+  sent(kPart, seconds(1));
+  for (int crowd = 0; crowd < 6; ++crowd) {
+    std::vector<StoreFlow::Admission> room;
+    std::vector<StoreFlow::Transfer> transfers;
+    for (auto asked = ask(kPart, seconds(1)); asked->admitted(); asked = ask(kPart, seconds(1))) {
+      room.push_back(std::move(**asked->outcome));
+      room.back().filled();
+      transfers.push_back(flow_.begin_transfer(kPart));
+    }
+    const auto parts = static_cast<int>(transfers.size());
+    EXPECT_GE(parts, 10) << crowd;
+    EXPECT_LE(parts, 20) << crowd;
+    advance(seconds(parts - 1));
+    for (auto& transfer : transfers) {
+      advance(seconds(1) / parts);
+      transfer.taken();
+      const StoreFlow::Transfer ends = std::move(transfer);
+    }
+    room.clear();
+    settle();
+  }
+}
+
+TEST_F(Flow, AStoreThatTakesNothingIsGivenLess) {
+  sent(kPart, seconds(1));
+  for (int i = 0; i < 10; ++i) {
+    const auto failed = flow_.begin_transfer(kPart);
+    clock_.advance(seconds(1));
+  }
+  EXPECT_LT(flow_.bytes_per_second(), 0.01 * kPart);
+  EXPECT_TRUE(ask(kPart)->admitted());
+}
+
 TEST_F(Flow, AStoreThatHasBecomeSlowerIsFollowed) {
   sent(100 * kPart, seconds(10));
   for (int i = 0; i < 60; ++i) sent(kPart, seconds(1));
