@@ -52,6 +52,23 @@ TEST_P(Immutable, TakesWritesInAnyOrderAndReadsThemBack) {
   EXPECT_EQ(content(kShare), text);
 }
 
+TEST_P(Immutable, HasRoomForSomethingWheneverItIsAsked) {
+  const std::string text = pattern_text(600'000);
+  const auto writer = create(kShare, text.size());
+  ASSERT_TRUE(writer);
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t wanted = std::min<std::size_t>(100'000, text.size() - at);
+    const auto room = run_task((*writer)->ready(context(), at, wanted));
+    ASSERT_TRUE(room) << room.error().message();
+    ASSERT_GE(*room, 1u);
+    ASSERT_LE(*room, wanted);
+    ASSERT_TRUE(write(**writer, at, std::string_view(text).substr(at, *room)));
+    at += *room;
+  }
+  ASSERT_TRUE(run_task((*writer)->commit(context(), {})));
+  EXPECT_EQ(content(kShare), text);
+}
+
 TEST_P(Immutable, OfNoBytes) {
   const auto info = upload(kShare, "");
   ASSERT_TRUE(info);
