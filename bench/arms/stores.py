@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import time
 import urllib.parse
+import urllib.request
 
 from arms import machine, servers
 
@@ -84,14 +85,15 @@ class StoreNode(servers.Node):
 
 
 class Direct:
-    """The best of the clients that Debian has, without a node: `rclone` and `s3cmd`."""
+    """The best of the clients that Debian has, without a node: `rclone` and `s3cmd` over the S3
+    API, `curl` over Swift's own."""
 
     durability = "the store's"
     name = "direct"
     started_s = None
 
     def __init__(self, work, store, shape):
-        machine.install("rclone", "s3cmd")
+        machine.install("rclone", "s3cmd", "curl")
         self.directory = pathlib.Path(work) / "direct"
         self.files = self.directory / "files"
         self.store = store
@@ -99,13 +101,22 @@ class Direct:
         self.bucket = f"bench-direct-{os.urandom(4).hex()}"
 
     def version(self):
-        return f"{machine.output('rclone', 'version').splitlines()[0]}, {machine.output('s3cmd', '--version')}"
+        told = [machine.output("rclone", "version"), machine.output("s3cmd", "--version"),
+                machine.output("curl", "--version")]
+        return ", ".join(" ".join(text.splitlines()[0].split()[:3]) for text in told)
 
     def start(self, core, within=()):
         self.files.mkdir(parents=True, exist_ok=True)
         for number in range(UPLOADS):
             (self.files / str(number)).write_bytes(os.urandom(SHARE_BYTES))
         self.call(["s3cmd", *self.s3cmd(), "mb", f"s3://{self.bucket}"])
+        asked = urllib.request.Request(f"http://{self.host}/auth/v1.0", headers={
+            "X-Auth-User": self.store.told["SWIFT_USER"],
+            "X-Auth-Key": self.store.told["SWIFT_KEY"]})
+        with urllib.request.urlopen(asked) as answer:
+            self.token = answer.headers["X-Auth-Token"]
+        account = urllib.parse.urlparse(self.store.told["SWIFT_STORAGE_URL"]).path
+        self.place = f"http://{self.host}{account}/{self.bucket}"
 
     def stop(self):
         pass
@@ -136,8 +147,12 @@ class Direct:
 
     def upload(self):
         """Seconds of the faster one, the files one after the other."""
-        to = f"{self.bucket}/{os.urandom(4).hex()}"
+        name = os.urandom(4).hex()
+        to = f"{self.bucket}/{name}"
+        names = ",".join(str(number) for number in range(UPLOADS))
         return min(
+            self.call(["curl", "-sS", "--fail", "-H", f"X-Auth-Token: {self.token}",
+                       "-T", f"{self.files}/{{{names}}}", f"{self.place}/{name}-"]),
             self.call(["rclone", "copy", "--transfers=1", "--s3-no-check-bucket", self.files,
                        f":s3:{to}r"]),
             self.call(["s3cmd", *self.s3cmd(), "put", "--recursive", f"{self.files}/",
@@ -150,6 +165,8 @@ class Direct:
             self.call(["s3cmd", *self.s3cmd(), "--multipart-chunk-size-mb=1024", "put",
                        self.files / "0", f"s3://{self.stored}"])
         return min(
+            self.call(["curl", "-sS", "--fail", "-H", f"X-Auth-Token: {self.token}",
+                       f"{self.place}/whole"]),
             self.call(["rclone", "cat", f":s3:{self.stored}"]),
             self.call(["s3cmd", *self.s3cmd(), "get", "--force", f"s3://{self.stored}",
                        self.directory / "got"]))
