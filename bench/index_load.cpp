@@ -90,6 +90,7 @@ T run(Task<T> task) {
 
 void fill(FullIndex& index, std::uint64_t shares) {
   std::vector<std::pair<StorageIndex, std::uint64_t>> order;
+  order.reserve(shares);
   for (std::uint64_t n = 0; n < shares; ++n) order.emplace_back(index_of(n), n);
   std::sort(order.begin(), order.end());
   const auto start = Time::now();

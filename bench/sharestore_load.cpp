@@ -92,7 +92,8 @@ std::vector<std::string> read_names(const std::string& file) {
   std::vector<std::string> names;
   for (std::string line; std::getline(in, line);) {
     if (!StorageIndex::from_text(line)) {
-      throw std::runtime_error(file + " has a line that is no storage index: " + line);
+      throw std::runtime_error(
+          fmt::format("{} has a line that is no storage index: {}", file, line));
     }
     names.push_back(line);
   }
@@ -163,6 +164,7 @@ int main(int argc, char** argv) {
   app.add_option("nurl", arguments.nurl, "pb://<hash>@<IPv4 address>:<port>/<swissnum>#v=1")
       ->required();
   std::vector<std::string> names;
+  names.reserve(kModes.size());
   for (const auto& [name, mode] : kModes) names.push_back(name);
   app.add_option("--mode", arguments.mode, "What the connections do")
       ->check(CLI::IsMember(names))
