@@ -114,9 +114,9 @@ std::uint64_t BlockCache::room_ahead() {
 }
 
 // A read that begins where one ended before goes on with that stream, and fetching goes four times
-// as far ahead as for the read before. What is ahead is topped up when half of it is used, so that
-// requests stay large. A stream whose blocks were dropped before it came to them begins anew: what
-// fits is less than it asked for.
+// as far ahead as for the read before. What is ahead is topped up as soon as that makes a request
+// of the largest size: later, and a reader comes to its end before the answer. A stream whose
+// blocks were dropped before it came to them begins anew: what fits is less than it asked for.
 std::uint64_t BlockCache::plan(CachedObject& object, std::uint64_t offset, std::uint64_t bytes) {
   const std::uint64_t end = std::min(offset + bytes, object.size_bytes);
   const std::uint64_t most = std::max(std::min(kMaxAheadBytes, max_bytes_ / 4), kBlockBytes);
@@ -137,9 +137,11 @@ std::uint64_t BlockCache::plan(CachedObject& object, std::uint64_t offset, std::
   stream->next_offset = end;
   stream->last_use = ++object.uses;
   const std::uint64_t least = std::min({stream->ahead_bytes, kMaxFetchBytes, most});
-  if (stream->asked_until > end + stream->ahead_bytes / 2 || room < least) return end;
-  const std::uint64_t ahead_end = end + std::min(stream->ahead_bytes, room);
-  stream->asked_until = std::max(stream->asked_until, std::min(ahead_end, object.size_bytes));
+  const std::uint64_t ahead_end = std::min(
+      {end + stream->ahead_bytes, std::max(stream->asked_until, end) + room, object.size_bytes});
+  const bool is_last = ahead_end == object.size_bytes && ahead_end > stream->asked_until;
+  if (room < least || (ahead_end < stream->asked_until + least && !is_last)) return end;
+  stream->asked_until = std::max(stream->asked_until, ahead_end);
   return stream->asked_until;
 }
 
