@@ -1,13 +1,13 @@
 #include "storage_server/node/node.h"
 
 #include <fmt/format.h>
-#include <signal.h>
 #include <unistd.h>
 #include <boost/asio/any_io_executor.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <exception>
 #include <filesystem>
 #include <future>

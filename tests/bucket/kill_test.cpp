@@ -1,10 +1,10 @@
 // A process that uploads and writes is killed at each point of kill_points.h; another one starts on
 // what it left.
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>

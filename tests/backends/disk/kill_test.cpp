@@ -4,11 +4,11 @@
 // The child tells through a pipe what it was acknowledged; the parent kills it after so many words,
 // opens the store itself and looks. The journal is a directory of files, so that it outlives the
 // child as the index does.
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <filesystem>
 #include <random>
 

@@ -2,7 +2,6 @@
 #include "backends/http/http_client.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -10,6 +9,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <cstdlib>
 
 #include <algorithm>
 #include <atomic>

@@ -9,7 +9,6 @@ namespace sharestore::openstack {
 namespace {
 
 using Fault = test::FakeSwift::Fault;
-using testing::HasSubstr;
 
 class Segments : public SwiftTest {
  protected:

@@ -2,13 +2,13 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <signal.h>
 #include <sodium.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <boost/json.hpp>
+#include <csignal>
 #include <optional>
 
 #include "backends/core/base32.h"

@@ -1,11 +1,11 @@
 // Damaged files, full and failing disks, missing rights, and the end of the process at any moment.
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <csignal>
 #include <fstream>
 
 #include "storage_server/index/schema.h"

@@ -1,10 +1,10 @@
 // kill -9 of a process that removes expired shares, before and after every step: what is leased is
 // there, what was begun is completed, index and files agree.
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <string>
 
