@@ -6,7 +6,6 @@ namespace {
 using std::chrono::seconds;
 using testing::Contains;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 StorageConfig storage(std::string_view keys) {
   return NodeFixture("[storage]\n" + std::string(keys)).loaded().storage;

@@ -19,7 +19,6 @@ namespace beast = boost::beast;
 using sharestore::http::equals_lower;
 using sharestore::http::Framing;
 using sharestore::http::Limits;
-using sharestore::http::Method;
 using sharestore::http::parse_head;
 using sharestore::http::ParseResult;
 using sharestore::http::ParseState;

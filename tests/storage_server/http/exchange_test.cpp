@@ -11,7 +11,6 @@
 namespace sharestore::http {
 namespace {
 
-using test::HeaderList;
 using test::TlsClient;
 
 // Every case over TLS and over plain HTTP.

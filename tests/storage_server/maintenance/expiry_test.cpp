@@ -11,7 +11,6 @@ namespace sharestore {
 namespace {
 
 using std::chrono::hours;
-using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr std::int64_t kDay = 86400;

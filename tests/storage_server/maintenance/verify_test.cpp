@@ -22,7 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 class VerifyTest : public testing::Test {
  protected:
