@@ -100,7 +100,7 @@ function(sharestore_script_test name)
   add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES
     TIMEOUT ${SHARESTORE_TEST_TIMEOUT_S} SKIP_RETURN_CODE 77 LABELS script
-    ENVIRONMENT "SHARESTORE_SOURCE_DIR=${PROJECT_SOURCE_DIR};SHARESTORE_PROGRAM=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/sharestore;SHARESTORE_BUILD_DIR=${PROJECT_BINARY_DIR}")
+    ENVIRONMENT "SHARESTORE_SOURCE_DIR=${PROJECT_SOURCE_DIR};SHARESTORE_PROGRAM=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/sharestore;SHARESTORE_BUILD_DIR=${PROJECT_BINARY_DIR};GTEST_OUTPUT=xml:${PROJECT_BINARY_DIR}/gtest/${name}.xml")
 endfunction()
 
 # A test that needs a real OpenStack Swift: `command` runs beside one of its own, whose addresses are in
@@ -161,7 +161,9 @@ function(sharestore_test_folder folder)
     target_link_libraries(${name}_test PRIVATE lib_${name})
   endif()
   add_test(NAME ${name}_test COMMAND ${name}_test WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-  set_tests_properties(${name}_test PROPERTIES TIMEOUT ${test_timeout_s})
+  # A file of its own: programs that run side by side under one name would share one.
+  set_tests_properties(${name}_test PROPERTIES TIMEOUT ${test_timeout_s}
+    ENVIRONMENT "GTEST_OUTPUT=xml:${PROJECT_BINARY_DIR}/gtest/${name}_test.xml")
   if(${name}_test IN_LIST SHARESTORE_CONCURRENT_TESTS)
     set_tests_properties(${name}_test PROPERTIES LABELS concurrent)
     add_dependencies(concurrent_tests ${name}_test)
