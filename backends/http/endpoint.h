@@ -59,7 +59,7 @@ struct EndpointCall {
 };
 
 // The part of a cache's bytes that is for answers on their way to it.
-constexpr std::uint64_t arriving_bytes(std::uint64_t cache_bytes) { return cache_bytes / 4; }
+constexpr std::uint64_t arriving_bytes(std::uint64_t cache_bytes) { return cache_bytes / 3; }
 
 struct EndpointOptions {
   // "https://host:port", for messages; requests may go elsewhere.

@@ -110,16 +110,17 @@ bool BlockCache::is_known(const BlockId& id) {
 
 std::uint64_t BlockCache::room_ahead() {
   const std::lock_guard hold(mutex_);
-  return max_bytes_ / 4 - std::min(max_bytes_ / 4, fetching_bytes_);
+  return max_bytes_ / 2 - std::min(max_bytes_ / 2, fetching_bytes_);
 }
 
 // A read that begins where one ended before goes on with that stream, and fetching goes four times
 // as far ahead as for the read before. What is ahead is topped up as soon as that makes a request
 // of the largest size: later, and a reader comes to its end before the answer. A stream whose
-// blocks were dropped before it came to them begins anew: what fits is less than it asked for.
+// blocks were dropped before it came to them begins anew and goes half as far: what fits is less
+// than it asked for.
 std::uint64_t BlockCache::plan(CachedObject& object, std::uint64_t offset, std::uint64_t bytes) {
   const std::uint64_t end = std::min(offset + bytes, object.size_bytes);
-  const std::uint64_t most = std::max(std::min(kMaxAheadBytes, max_bytes_ / 4), kBlockBytes);
+  const std::uint64_t most = std::max(std::min(kMaxAheadBytes, max_bytes_ / 2), kBlockBytes);
   const std::uint64_t room = room_ahead();
   const bool is_known = this->is_known(id_of(object, offset / kBlockBytes));
   const std::lock_guard hold(object.mutex);
@@ -128,15 +129,19 @@ std::uint64_t BlockCache::plan(CachedObject& object, std::uint64_t offset, std::
     stream = std::ranges::min_element(object.streams, {}, &CachedObject::Stream::last_use);
     *stream = {};
     stream->asked_until = end;
+  } else if (offset < stream->asked_until && !is_known) {
+    stream->asked_until = offset;
+    stream->most_ahead_bytes = std::max(std::min(stream->most_ahead_bytes, most) / 2, kBlockBytes);
+    stream->ahead_bytes = kBlockBytes;
   } else {
-    const bool was_dropped = offset < stream->asked_until && !is_known;
-    if (was_dropped) stream->asked_until = offset;
-    stream->ahead_bytes =
-        was_dropped ? kBlockBytes : std::clamp(stream->ahead_bytes * 4, kBlockBytes, most);
+    stream->ahead_bytes = std::max(stream->ahead_bytes * 4, kBlockBytes);
   }
+  const bool is_first_block = offset < kBlockBytes && bytes >= kLeastBlockRead;
+  if (is_first_block) stream->ahead_bytes = std::max(stream->ahead_bytes, kFirstAheadBytes);
+  stream->ahead_bytes = std::min({stream->ahead_bytes, stream->most_ahead_bytes, most});
   stream->next_offset = end;
   stream->last_use = ++object.uses;
-  const std::uint64_t least = std::min({stream->ahead_bytes, kMaxFetchBytes, most});
+  const std::uint64_t least = std::min(stream->ahead_bytes, kMaxFetchBytes);
   const std::uint64_t ahead_end = std::min(
       {end + stream->ahead_bytes, std::max(stream->asked_until, end) + room, object.size_bytes});
   const bool is_last = ahead_end == object.size_bytes && ahead_end > stream->asked_until;

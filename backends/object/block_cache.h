@@ -32,6 +32,8 @@ struct CachedObject {
     std::uint64_t next_offset = 0;
     std::uint64_t ahead_bytes = 0;
     std::uint64_t asked_until = 0;
+    // Halved each time that what was ahead was dropped unread: others need the memory too.
+    std::uint64_t most_ahead_bytes = UINT64_MAX;
     std::uint64_t last_use = 0;
   };
 
@@ -49,11 +51,15 @@ class BlockCache {
  public:
   static constexpr std::uint64_t kBlockBytes = 256 * 1024;
   // The longest run of blocks asked for in one request, and the farthest read-ahead.
-  static constexpr std::uint64_t kMaxFetchBytes = 2ULL << 20;
-  static constexpr std::uint64_t kMaxAheadBytes = 16ULL << 20;
+  static constexpr std::uint64_t kMaxFetchBytes = 4ULL << 20;
+  static constexpr std::uint64_t kMaxAheadBytes = 32ULL << 20;
+  // A read of an object's start of at least so many bytes is of a block, not of a header or a hash
+  // tree, and most who read the first block read the others: so much is asked for at once.
+  static constexpr std::uint64_t kLeastBlockRead = 32 * 1024;
+  static constexpr std::uint64_t kFirstAheadBytes = 1ULL << 20;
 
-  // What it refers to outlives it. Read-ahead takes at most a quarter of `max_bytes` for one
-  // reader, and asks for no more than makes a quarter of what is on its way for all.
+  // What it refers to outlives it. Read-ahead takes at most half of `max_bytes` for one reader, and
+  // asks for no more than makes half of what is on its way for all.
   BlockCache(HedgedGets& gets, boost::asio::any_io_executor executor, Clock& clock,
              std::uint64_t max_bytes)
       : gets_(gets), executor_(std::move(executor)), clock_(clock), max_bytes_(max_bytes) {}

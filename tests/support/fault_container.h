@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -57,9 +58,15 @@ class Faults {
       return call.substr(0, call.find(' ')) == name;
     }));
   }
+  // What was read, in all answers that came through.
+  std::uint64_t bytes_got() const {
+    const std::lock_guard hold(mutex_);
+    return bytes_got_;
+  }
   void forget_calls() {
     const std::lock_guard hold(mutex_);
     calls_.clear();
+    bytes_got_ = 0;
   }
 
  private:
@@ -78,6 +85,10 @@ class Faults {
     const std::lock_guard hold(mutex_);
     calls_.push_back(call.name + " " + call.key);
   }
+  void note_got(std::uint64_t bytes) {
+    const std::lock_guard hold(mutex_);
+    bytes_got_ += bytes;
+  }
   Health health() const {
     const std::lock_guard hold(mutex_);
     return health_;
@@ -87,6 +98,7 @@ class Faults {
   Hook hook_;
   Health health_;
   std::vector<std::string> calls_;
+  std::uint64_t bytes_got_ = 0;
 };
 
 class FaultContainer final : public SharedContainer {
@@ -104,7 +116,10 @@ class FaultContainer final : public SharedContainer {
   }
   Task<ObjectBytes> get(OpContext context, std::string key, std::uint64_t offset,
                         std::uint64_t length, Freshness freshness) override {
-    return run<ObjectBytes>({"get", key}, inner_->get(context, key, offset, length, freshness));
+    auto got = co_await run<ObjectBytes>({"get", key},
+                                         inner_->get(context, key, offset, length, freshness));
+    if (got) faults_->note_got(got->bytes.size());
+    co_return got;
   }
   Task<ObjectInfo> head(OpContext context, std::string key, Freshness freshness) override {
     return run<ObjectInfo>({"head", key}, inner_->head(context, key, freshness));

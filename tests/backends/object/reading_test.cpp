@@ -78,6 +78,39 @@ TEST_F(Reading, InterleavedReadersEachReadAhead) {
   EXPECT_LE(faults_->count("get"), 48u);
 }
 
+// Each would fill half of the cache by itself.
+TEST_F(Reading, ReadersThatPushOutEachOthersBlocksAskForLess) {
+  ObjectBackendOptions options = place_.options();
+  options.cache_bytes = 16 << 20;
+  open(options);
+  constexpr std::size_t kReaders = 6;
+  const std::string data = pattern_text(24 << 20);
+  std::vector<std::shared_ptr<ShareReader>> readers;
+  for (std::size_t i = 0; i < kReaders; ++i) {
+    ASSERT_TRUE(upload({test_index(10 + i), 0}, data));
+    readers.push_back(open_share({test_index(10 + i), 0}));
+  }
+  faults_->forget_calls();
+  for (std::size_t at = 0; at < data.size(); at += kPiece) {
+    for (const auto& reader : readers)
+      ASSERT_EQ(read(*reader, at, kPiece), data.substr(at, kPiece));
+  }
+  EXPECT_LE(faults_->bytes_got(), 2 * kReaders * data.size());
+}
+
+TEST_F(Reading, TheFirstBlockBringsTheNextOnesAHeaderDoesNot) {
+  const std::string data = pattern_text(1 << 20);
+  ASSERT_TRUE(upload(kOne, data));
+  const auto reader = open_share(kOne);
+  faults_->forget_calls();
+  EXPECT_EQ(read(*reader, 0, 1000), data.substr(0, 1000));
+  EXPECT_EQ(faults_->count("get"), 0u) << "opening read the header";
+  for (std::size_t at = 1000; at < data.size(); at += kPiece) {
+    ASSERT_EQ(read(*reader, at, kPiece), data.substr(at, kPiece)) << at;
+  }
+  EXPECT_EQ(faults_->count("get"), 1u);
+}
+
 TEST_F(Reading, WhatWasDroppedBeforeItWasReadIsFetchedInLargePiecesAgain) {
   ObjectBackendOptions options = place_.options();
   options.cache_bytes = 16 << 20;
