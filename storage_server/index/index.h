@@ -150,6 +150,12 @@ class Index : public Journal {
   virtual Task<LeaseOutcome> add_or_renew(StorageIndex storage_index,
                                           std::vector<ShareNumber> numbers, Lease lease) = 0;
 
+  // As add_or_renew on all shares, where that is no more than a word in the log of renewals: every
+  // share has the lease already, and none of them is doubtful, unread, or in a version 1 container
+  // (whose file the caller must write). Needs no find() before it. False: nothing was done, the
+  // caller must look closer. Durable on return.
+  virtual Task<bool> renew(StorageIndex storage_index, Lease lease) = 0;
+
   // --- states --------------------------------------------------------------------------------
   virtual Task<void> set_state(ShareId share, ShareState state) = 0;
   // Row and leases go. Missing is success.

@@ -21,9 +21,9 @@ namespace index_db {
 
 namespace {
 
-// Shares of the memory: the writer's page cache has a quarter (Store::open), the readers' together
-// an eighth, pending renewals a half; the rest is for what is on its way.
-std::size_t pending_bytes(const IndexOptions& options) { return options.memory_bytes / 2; }
+// Shares of the memory: the writer's page cache has three eighths (Store::open), the readers'
+// together an eighth, pending renewals three eighths; the rest is for what is on its way.
+std::size_t pending_bytes(const IndexOptions& options) { return options.memory_bytes / 8 * 3; }
 std::size_t reader_bytes(const IndexOptions& options) { return options.memory_bytes / 8; }
 
 Status check_size(std::string_view what, std::size_t bytes) {
@@ -227,6 +227,12 @@ Task<LeaseOutcome> SqliteIndex::add_or_renew(StorageIndex storage_index,
       [storage_index, numbers = std::move(numbers), lease](Store& store) {
         return store.add_or_renew(storage_index, numbers, lease);
       });
+}
+
+Task<bool> SqliteIndex::renew(StorageIndex storage_index, Lease lease) {
+  return writer_.submit<bool>([storage_index, lease](Store& store) -> Result<bool> {
+    return store.renew(storage_index, lease);
+  });
 }
 
 Task<void> SqliteIndex::set_state(ShareId share, ShareState state) {

@@ -43,6 +43,7 @@ class SqliteIndex final : public FullIndex {
 
   Task<LeaseOutcome> add_or_renew(StorageIndex storage_index, std::vector<ShareNumber> numbers,
                                   Lease lease) override;
+  Task<bool> renew(StorageIndex storage_index, Lease lease) override;
   Task<void> set_state(ShareId share, ShareState state) override;
   Task<void> forget(ShareId share) override;
   Task<void> set_stored_bytes(ShareId share, std::uint64_t stored_bytes) override;

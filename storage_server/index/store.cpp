@@ -34,9 +34,9 @@ void reserve_log(const std::filesystem::path& file) {
 
 Result<std::unique_ptr<Store>> Store::open(const IndexOptions& options, Clock& clock,
                                            SharedState& shared) {
-  // A quarter of the memory: most of the index's work happens on this connection.
+  // Most of the index's work happens on this connection.
   auto connection =
-      Connection::open(options.file, Connection::Mode::read_write, options.memory_bytes / 4);
+      Connection::open(options.file, Connection::Mode::read_write, options.memory_bytes / 8 * 3);
   if (!connection) return fail(connection.error());
   auto created = prepare_schema(**connection, migrations());
   if (!created) return fail(created.error());

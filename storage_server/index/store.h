@@ -80,6 +80,7 @@ class Store {
   // --- leases (store_leases.cpp)
   Result<LeaseOutcome> add_or_renew(const StorageIndex& si, const std::vector<ShareNumber>& numbers,
                                     const Lease& lease);
+  bool renew(const StorageIndex& si, const Lease& lease);
   // The share was due and nothing has changed that: it is `going` now.
   bool claim_expired(const ShareId& share, std::int64_t before);
   // Shares that came up and are not due: they come up again when they may be.
@@ -130,6 +131,13 @@ class Store {
   void erase_row(const StoredShare& share);
   // erase_row, and a rebuild under way is told.
   void drop_share(const StoredShare& share);
+  // Whether the rows of `si` can be believed; while a rebuild runs, never.
+  bool is_settled(const StorageIndex& si);
+  // Whether the log can say "every share of `si` with this lease"; it does if that is news.
+  bool fits_log(const Lease& lease) const;
+  void log_renewal(const StorageIndex& si, const Lease& lease);
+  // Whether the lease ends later than any word of the log says.
+  bool is_later_than_log(const StorageIndex& si, const Lease& lease) const;
   Status make_room_for_lease(StoredShare& share, const Lease& lease) const;
   // Adds the leases kept outside, the later end wins. True: the index knows newer ones.
   bool merge_outside(StoredShare& share, Leases outside) const;

@@ -61,14 +61,9 @@ Result<LeaseOutcome> Store::add_or_renew(const StorageIndex& si,
     StoredShare trial = *share;
     if (Status room = make_room_for_lease(trial, lease); !room) return fail(room.error());
   }
-  const PendingLeases& pending = shared_.pending;
-  is_news = is_news && pending.find(si, lease.renew_digest).value_or(-1) < lease.expires_at;
-  const bool to_log = whole && fits_pending(lease.expires_at) &&
-                      pending.size() + staged_renewals_.size() < pending.capacity();
-  if (is_news && to_log) {
-    staged_renewals_.push_back(
-        {si, tag_of(lease.renew_digest), static_cast<std::uint32_t>(lease.expires_at)});
-  }
+  is_news = is_news && is_later_than_log(si, lease);
+  const bool to_log = whole && fits_log(lease);
+  if (is_news && to_log) log_renewal(si, lease);
   for (const auto& [share, has] : named) {
     if (has && (to_log || !is_news)) continue;
     StoredShare after = *share;
@@ -79,6 +74,51 @@ Result<LeaseOutcome> Store::add_or_renew(const StorageIndex& si,
   }
   shared_.activity.renewal = now();
   return outcome;
+}
+
+bool Store::is_settled(const StorageIndex& si) {
+  if (shared_.rebuild_generation.load() != 0 || staged_rebuild_ || shared_.is_leftover(si)) {
+    return false;
+  }
+  if (shared_.doubtful_slots.load() + staged_doubts_ == 0) return true;
+  auto doubt = doubt_of_.query(si);
+  return !doubt.step();
+}
+
+bool Store::fits_log(const Lease& lease) const {
+  return fits_pending(lease.expires_at) &&
+         shared_.pending.size() + staged_renewals_.size() < shared_.pending.capacity();
+}
+
+bool Store::is_later_than_log(const StorageIndex& si, const Lease& lease) const {
+  return shared_.pending.find(si, lease.renew_digest).value_or(-1) < lease.expires_at;
+}
+
+void Store::log_renewal(const StorageIndex& si, const Lease& lease) {
+  staged_renewals_.push_back(
+      {si, tag_of(lease.renew_digest), static_cast<std::uint32_t>(lease.expires_at)});
+}
+
+bool Store::renew(const StorageIndex& si, const Lease& lease) {
+  if (!is_settled(si)) return false;
+  std::vector<StoredShare> slot = rows_.slot(si);
+  bool any = false;
+  bool is_news = false;
+  for (StoredShare& share : slot) {
+    if (!is_listed(share.row.state)) continue;
+    const Lease* known = find_lease(share.leases, lease.renew_digest);
+    const bool needs_file = share.row.info.container_version == 1;
+    if (known == nullptr || needs_file || share.row.state == ShareState::unread) return false;
+    any = true;
+    is_news = is_news || known->expires_at < lease.expires_at;
+  }
+  if (!any) return false;
+  if (is_news && is_later_than_log(si, lease)) {
+    if (!fits_log(lease)) return false;
+    log_renewal(si, lease);
+  }
+  shared_.activity.renewal = now();
+  return true;
 }
 
 bool Store::claim_expired(const ShareId& share, std::int64_t before) {

@@ -8,7 +8,7 @@ namespace {
 
 // Parts of the limit, and the most that is of use to each.
 constexpr std::uint64_t kIndexShare = 8;
-constexpr std::uint64_t kMaxIndexBytes = 16 * kMiB;
+constexpr std::uint64_t kMaxIndexBytes = 24 * kMiB;
 constexpr std::uint64_t kRequestShare = 4;
 constexpr std::uint64_t kMaxRequestBytes = 64 * kMiB;
 

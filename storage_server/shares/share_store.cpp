@@ -433,6 +433,12 @@ Task<std::uint64_t> ShareStoreImpl::lease_bytes_to_append(const HeldSlot& slot,
 
 Task<void> ShareStoreImpl::add_lease(OpContext context, StorageIndex storage_index,
                                      LeaseSecrets lease) {
+  // Most requests renew what every share has. That needs no lock: whoever writes, removes or
+  // settles shares says so in the index first.
+  auto renewed =
+      co_await index_.renew(storage_index, lease.lease(kLeaseOwner, now_seconds() + kLeaseSeconds));
+  if (!renewed) co_return fail(std::move(renewed.error()));
+  if (*renewed) co_return Status{};
   auto slot = co_await slots_.hold(context, storage_index);
   if (!slot) co_return fail(std::move(slot.error()));
   const bool any = std::ranges::any_of(

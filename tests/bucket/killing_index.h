@@ -71,6 +71,7 @@ class KillingIndex final : public Index {
                                   Lease lease) override {
     return inner_.add_or_renew(index, std::move(numbers), lease);
   }
+  Task<bool> renew(StorageIndex index, Lease lease) override { return inner_.renew(index, lease); }
   Task<void> set_state(ShareId share, ShareState state) override {
     return inner_.set_state(share, state);
   }

@@ -140,6 +140,51 @@ TEST_F(IndexTest, Leases_end_beyond_32_bits_too) {
   EXPECT_EQ(must(index_->leases(share_id(1)))[0].expires_at, far);
 }
 
+TEST_F(IndexTest, A_renewal_of_what_every_share_has_is_done_at_once) {
+  add_share(1, 0, 1000);
+  add_share(1, 1, 2000);
+  EXPECT_TRUE(must(index_->renew(test_index(1), client_lease(1, 5000))));
+  EXPECT_EQ(must(index_->backlog()).pending, 1u);
+  EXPECT_TRUE(must(index_->renew(test_index(1), client_lease(1, 4000)))) << "nothing to do";
+  EXPECT_EQ(must(index_->backlog()).pending, 1u);
+  crash_and_open();
+  for (const ShareNumber number : {0, 1}) {
+    EXPECT_EQ(must(index_->leases(share_id(1, number))), Leases{client_lease(1, 5000, 0)});
+  }
+}
+
+TEST_F(IndexTest, A_renewal_that_needs_a_closer_look_is_left_alone) {
+  const auto expect_left = [this](std::uint64_t n, const Lease& lease, std::string_view why) {
+    EXPECT_FALSE(must(index_->renew(test_index(n), lease))) << why;
+    EXPECT_EQ(must(index_->backlog()).pending, 0u) << why;
+  };
+  const Lease lease = client_lease(1, 5000);
+  expect_left(9, lease, "no share");
+  add_share(1, 0, 1000);
+  must(index_->finish_upload(share_id(1, 1), immutable_info(1), client_lease(2, 1000, 0), 1));
+  expect_left(1, lease, "a share without the lease");
+  add_share(2, 0, 1000);
+  expect_left(2, client_lease(1, std::int64_t{1} << 40), "the log has no room for its end");
+  must(index_->begin_slot_write(test_index(2)));
+  expect_left(2, lease, "a write under way");
+  for (const ShareState state : {ShareState::unread, ShareState::going, ShareState::lost}) {
+    add_share(3, 0, 1000);
+    must(index_->set_state(share_id(3), state));
+    expect_left(3, lease, "state " + std::to_string(static_cast<int>(state)));
+  }
+  ShareInfo version_1 = immutable_info(0);
+  version_1.container_version = 1;
+  must(index_->finish_upload(share_id(4), version_1, client_lease(1, 1000, 0), 1));
+  expect_left(4, lease, "secrets in clear in the file");
+  add_share(5, 0, 1000);
+  must(index_->begin_uploads(test_index(5), {1}, 10, 1));
+  crash_and_open();
+  expect_left(5, lease, "an upload of an earlier run");
+  add_share(6, 0, 1000);
+  must(index_->begin_rebuild(9000));
+  expect_left(6, lease, "the rebuild has not come to it");
+}
+
 TEST_F(IndexTest, A_share_takes_only_so_many_unexpired_leases) {
   Leases leases{client_lease(1, now() + 10)};
   for (std::uint64_t client = 2; client <= 1024; ++client) {

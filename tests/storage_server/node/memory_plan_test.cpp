@@ -30,7 +30,7 @@ TEST(MemoryPlan, PartsAreTheLimit) {
 
 TEST(MemoryPlan, IndexAndRequestsTakeNoMoreThanIsOfUse) {
   const MemoryPlan plan = plan_memory(with_limit(64 * kGiB));
-  EXPECT_EQ(plan.index_bytes, 16 * kMiB);
+  EXPECT_EQ(plan.index_bytes, 24 * kMiB);
   EXPECT_EQ(plan.request_bytes, 64 * kMiB);
   EXPECT_EQ(plan_memory(with_limit(64 * kMiB)).request_bytes, 16 * kMiB);
 }

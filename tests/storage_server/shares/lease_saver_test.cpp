@@ -43,6 +43,19 @@ TEST_F(LeaseSaver, IsNotHeldUpByAReaderAtHand) {
   EXPECT_EQ(disk_.leases_in_file(share).size(), 2u);
 }
 
+TEST_F(LeaseSaver, IsNotNeededForVersionOneContainers) {
+  std::string file = read_file(disk_.file_of(kShare));
+  file.replace(0, 4, put_u32(1));
+  write_file(disk_.file_of(kShare), file);
+  DiskStore::must(run_task(disk_.index->begin_slot_write(kShare.storage_index)));
+  ASSERT_TRUE(disk_.lease(kShare.storage_index, 'q'));
+  clock_.advance(std::chrono::hours(1));
+  ASSERT_TRUE(disk_.lease(kShare.storage_index, 'q'));
+  const Leases in_file = disk_.leases_in_file(kShare);
+  ASSERT_EQ(in_file.size(), 2u);
+  EXPECT_EQ(in_file[1].expires_at, disk_.now() + kLeaseSeconds) << "renewed before the answer";
+}
+
 TEST_F(LeaseSaver, IsNotHeldUpByAShareThatIsGone) {
   ASSERT_TRUE(disk_.lease(kShare.storage_index, 'q'));
   ASSERT_TRUE(run_task(disk_.backend->remove(clock_.context(), kShare)));
