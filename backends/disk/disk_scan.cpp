@@ -21,10 +21,11 @@ namespace {
 
 // A page is held in memory whole.
 constexpr std::size_t kMaxPageShares = 10'000;
-// Storage indexes looked into together, in so many parts: each is so short that what a client asks
-// of the same threads waits for milliseconds.
-constexpr std::size_t kMaxIndexesAtOnce = 128;
+// Storage indexes looked into together, in parts, of which so many at once: that leaves threads for
+// what clients ask, where the node has 16.
+constexpr std::size_t kMaxIndexesAtOnce = 2048;
 constexpr std::size_t kIndexesPerPart = 16;
+constexpr std::size_t kPartsAtOnce = 12;
 // Everything of a storage index was reported.
 constexpr ShareNumber kLastNumber = std::numeric_limits<ShareNumber>::max();
 constexpr std::string_view kAlphabet = "234567abcdefghijklmnopqrstuvwxyz";  // in order of ASCII
@@ -164,22 +165,24 @@ Task<std::vector<ScannedShare>> DiskScanner::scan_at_once(std::vector<StorageInd
   const std::size_t parts = (indexes.size() + kIndexesPerPart - 1) / kIndexesPerPart;
   std::vector<Found> found(parts);
   AsyncEvent all_done;
-  std::atomic<std::size_t> running = parts;
+  std::atomic<std::size_t> next = 0;
+  std::atomic<std::size_t> running = std::min(parts, kPartsAtOnce);
+  const auto look = [&, this]() -> boost::asio::awaitable<void> {
+    for (std::size_t part = next++; part < parts; part = next++) {
+      const auto work = [this, &indexes, &from, most, part, parts]() -> Found {
+        return scan_indexes(indexes, indexes.size() * part / parts,
+                            indexes.size() * (part + 1) / parts, from, most);
+      };
+      found[part] = co_await parts_.pool.run(work);
+    }
+  };
   const auto executor = co_await boost::asio::this_coro::executor;
-  for (std::size_t part = 0; part < parts; ++part) {
-    const auto work = [this, &indexes, &from, most, part, parts]() -> Found {
-      return scan_indexes(indexes, indexes.size() * part / parts,
-                          indexes.size() * (part + 1) / parts, from, most);
-    };
-    boost::asio::co_spawn(
-        executor,
-        [](IoPool& pool, auto job, Found& out) -> boost::asio::awaitable<void> {
-          out = co_await pool.run(job);
-        }(parts_.pool, work, found[part]),
-        [&running, &all_done](const std::exception_ptr& failure) {
-          if (--running == 0) all_done.set();
-          if (failure) std::rethrow_exception(failure);
-        });
+  for (std::size_t looking = std::min(parts, kPartsAtOnce); looking > 0; --looking) {
+    boost::asio::co_spawn(executor, look(),
+                          [&running, &all_done](const std::exception_ptr& failure) {
+                            if (--running == 0) all_done.set();
+                            if (failure) std::rethrow_exception(failure);
+                          });
   }
   co_await all_done.wait();
   std::vector<ScannedShare> all;
