@@ -187,6 +187,14 @@ TEST_F(BucketFlow, AStoreThatTakesNothingEndsTheRequestInTime) {
   }
 }
 
+TEST_F(BucketFlow, W36_AShareOfWholePartsHasNoEmptyOneAtItsEnd) {
+  faults_->forget_calls();
+  const std::string data = pattern_text(2 * backend_options().part_bytes - kImmutableHeaderBytes);
+  must(put(kOne, data));
+  EXPECT_EQ(faults_->count("upload_part"), 2u);
+  EXPECT_EQ(content(kOne, kImmutable), data);
+}
+
 TEST_F(BucketFlow, W34_WhyAPartWasRefusedIsWhatTheClientIsTold) {
   faults_->set_plain([](const ContainerCall& call) -> Status {
     if (call.name != "upload_part") return {};

@@ -53,6 +53,22 @@ TEST_F(BucketRebuild, W24_TheNodesDiskIsLostAndEveryShareReads) {
   }
 }
 
+TEST_F(BucketRebuild, W18_WithoutTheIndexLeasesAreRenewedAndSlotsWritten) {
+  must(put(kOne, "immutable"));
+  must(write(kSlot.storage_index, {{10, "old"}}));
+  lose_disk();
+  for (const bool was_rebuilt : {false, true}) {
+    if (was_rebuilt) rebuild();
+    clock_.advance(std::chrono::hours(1));
+    EXPECT_TRUE(run(store_->add_lease(context(), kOne.storage_index, letter_secrets('r', 'c'))));
+    const Leases leases = *index_->leases(kOne);
+    EXPECT_TRUE(std::ranges::any_of(
+        leases, [&](const Lease& lease) { return lease.expires_at == now() + kLeaseSeconds; }));
+    EXPECT_TRUE(write(kSlot.storage_index, {{10, was_rebuilt ? "newest" : "newer"}}));
+    EXPECT_EQ(content(kSlot, kMutable), was_rebuilt ? "newest" : "newer");
+  }
+}
+
 TEST_F(BucketRebuild, W4_SharesThatNobodyToldOfAreLeasedAndTheirHeadersReadAtLeisure) {
   must(put(kOne, "immutable"));
   must(write(kSlot.storage_index, {{10, "mutable"}}));

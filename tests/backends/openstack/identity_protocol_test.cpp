@@ -66,6 +66,7 @@ TEST(TokenRequest, HasTheFormOfItsVersion) {
             (http_client::HeaderList{{"X-Auth-User", "tahoe"}, {"X-Auth-Key", "pass\"word"}}));
 }
 
+// W31: Keystone's version 3, with the region and the kind of address that the operator chose.
 TEST(TokenAnswer, OfV3IsReadWithRegionAndInterface) {
   const std::string body = R"({"token": {"expires_at": "2026-11-21T00:07:32.000000Z", "catalog": [
     {"type": "identity", "name": "keystone", "endpoints": []},

@@ -87,6 +87,7 @@ TEST(SlotPlan, CreatesTheWorkedExample) {
 
 TEST(SlotPlan, CreatesAnEmptyShareOf472Bytes) { EXPECT_EQ(create(change_of({})).size(), 472u); }
 
+// W14: where the further leases lie is told right after every write.
 TEST(SlotPlan, HasTheMeasuredSizes) {
   auto file = create(change_of({{0, "data"}}, std::nullopt, {letter_lease('0', 'C', 100)}));
   EXPECT_EQ(file.size(), 476u);
