@@ -21,11 +21,11 @@ namespace {
 
 // A page is held in memory whole.
 constexpr std::size_t kMaxPageShares = 10'000;
-// Storage indexes looked into together, in parts, of which so many at once: that leaves threads for
-// what clients ask, where the node has 16.
+// Storage indexes looked into together, in parts, of which so many at once: most of the time they
+// wait for the disk.
 constexpr std::size_t kMaxIndexesAtOnce = 2048;
 constexpr std::size_t kIndexesPerPart = 16;
-constexpr std::size_t kPartsAtOnce = 12;
+constexpr std::size_t kPartsAtOnce = 24;
 // Everything of a storage index was reported.
 constexpr ShareNumber kLastNumber = std::numeric_limits<ShareNumber>::max();
 constexpr std::string_view kAlphabet = "234567abcdefghijklmnopqrstuvwxyz";  // in order of ASCII
@@ -164,6 +164,7 @@ Task<std::vector<ScannedShare>> DiskScanner::scan_at_once(std::vector<StorageInd
                                                           Position from, std::size_t most) {
   const std::size_t parts = (indexes.size() + kIndexesPerPart - 1) / kIndexesPerPart;
   std::vector<Found> found(parts);
+  const std::shared_ptr<IoPool> threads = scan_threads();
   AsyncEvent all_done;
   std::atomic<std::size_t> next = 0;
   std::atomic<std::size_t> running = std::min(parts, kPartsAtOnce);
@@ -173,7 +174,7 @@ Task<std::vector<ScannedShare>> DiskScanner::scan_at_once(std::vector<StorageInd
         return scan_indexes(indexes, indexes.size() * part / parts,
                             indexes.size() * (part + 1) / parts, from, most);
       };
-      found[part] = co_await parts_.pool.run(work);
+      found[part] = co_await threads->run(work);
     }
   };
   const auto executor = co_await boost::asio::this_coro::executor;
@@ -193,6 +194,18 @@ Task<std::vector<ScannedShare>> DiskScanner::scan_at_once(std::vector<StorageInd
   co_return all;
 }
 
+std::shared_ptr<IoPool> DiskScanner::scan_threads() {
+  const std::lock_guard lock(mutex_);
+  if (!scan_threads_) scan_threads_ = std::make_shared<IoPool>(kPartsAtOnce);
+  return scan_threads_;
+}
+
+void DiskScanner::drop_scan_threads() {
+  std::shared_ptr<IoPool> dropped;
+  const std::lock_guard lock(mutex_);
+  dropped.swap(scan_threads_);
+}
+
 Task<ScanPage> DiskScanner::scan(ScanCursor cursor, std::size_t limit) {
   const auto from = parse(cursor.position);
   if (!from) co_return fail(from.error());
@@ -207,6 +220,7 @@ Task<ScanPage> DiskScanner::scan(ScanCursor cursor, std::size_t limit) {
         [this, &position, wanted] { return next_indexes(position, wanted); });
     if (!indexes) co_return fail(indexes.error());
     page.finished = indexes->empty();
+    if (page.finished) drop_scan_threads();
     if (page.finished) break;
     const StorageIndex last = indexes->back();
     // An index that has more than there is room for fills the page.

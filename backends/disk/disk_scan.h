@@ -44,9 +44,12 @@ class DiskScanner {
   // At most `most` shares of each: enough to fill a page where one has more.
   Found scan_indexes(const std::vector<StorageIndex>& indexes, std::size_t begin, std::size_t end,
                      const Position& from, std::size_t most) const;
-  // The same by several threads at once: most of the time goes into waiting for the disk.
+  // The same by several threads at once.
   Task<std::vector<ScannedShare>> scan_at_once(std::vector<StorageIndex> indexes, Position from,
                                                std::size_t most);
+  // Its own, while a scan is under way: what clients ask does not wait behind it.
+  std::shared_ptr<IoPool> scan_threads();
+  void drop_scan_threads();
   ScannedShare scan_share(ShareId share) const;
   Result<std::vector<ShareNumber>> numbers_of(StorageIndex index) const;
   // The storage indexes of a prefix in order. The last listing is kept: the next page wants it.
@@ -56,6 +59,7 @@ class DiskScanner {
   std::mutex mutex_;
   std::string cached_prefix_;
   Names cached_;
+  std::shared_ptr<IoPool> scan_threads_;
 };
 
 }  // namespace sharestore

@@ -13,6 +13,8 @@ namespace {
 
 // Changes that share one sync. More gains nothing and makes the first wait for the last.
 constexpr std::size_t kMaxBatch = 1024;
+// Files that are synced one by one; more of them by one sync of the file system.
+constexpr std::size_t kMaxSyncedAlone = 2;
 
 SyncMode chosen_mode(FileSystem& files, const File& root, SyncMode wanted) {
   if (wanted != SyncMode::automatic) return wanted;
@@ -130,6 +132,15 @@ Status DurableFiles::sync_files_of(const Change& change) {
   return {};
 }
 
+Result<bool> DurableFiles::sync_files_together(const std::vector<Pending>& batch) {
+  if (mode_ != SyncMode::sync_files) return false;
+  std::size_t count = 0;
+  for (const Pending& pending : batch) count += pending.change.files.size();
+  if (count <= kMaxSyncedAlone) return false;
+  if (Status synced = sync_everything_now(); !synced) return fail(synced.error());
+  return true;
+}
+
 Status DurableFiles::sync_names(const std::vector<Pending>& batch) {
   if (mode_ != SyncMode::per_file) {
     const int result = files_.sync_everything(root_.fd());
@@ -157,11 +168,13 @@ void DurableFiles::commit_batch(std::vector<Pending>& batch) {
       for (const int fd : pending.change.files) files_.begin_write_out(fd, 0, 0);
     }
   }
+  const auto together = sync_files_together(batch);
   bool anything = false;
   for (Pending& pending : batch) {
-    pending.result = writable();
+    pending.result = together ? writable() : Status(fail(together.error()));
     if (!pending.result) continue;
-    if (Status synced = sync_files_of(pending.change); !synced) {
+    Status synced = *together ? Status() : sync_files_of(pending.change);
+    if (!synced) {
       poison(synced.error().message());
       pending.result = fail(synced.error());
       continue;

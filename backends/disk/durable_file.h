@@ -34,7 +34,8 @@ enum class SyncMode {
   automatic,
   // All data written out, names changed, one sync of the file system.
   write_out,
-  // Each file synced, names changed, one sync of the file system.
+  // Each file synced (several: one sync of the file system), names changed, one sync of the file
+  // system.
   sync_files,
   // Each file synced, names changed, each directory synced: where a sync of the whole file system
   // does not do what it should (some network file systems) or costs too much.
@@ -90,6 +91,8 @@ class DurableFiles {
 
   void run();
   void commit_batch(std::vector<Pending>& batch);
+  // Makes the data of all files of the batch durable where one sync does it better than one each.
+  Result<bool> sync_files_together(const std::vector<Pending>& batch);
   Status sync_files_of(const Change& change);
   Status sync_names(const std::vector<Pending>& batch);
 

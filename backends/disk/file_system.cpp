@@ -2,17 +2,22 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
 
 #ifndef XFS_SUPER_MAGIC
 #define XFS_SUPER_MAGIC 0x58465342
@@ -23,6 +28,20 @@ namespace {
 
 constexpr unsigned kFileMode = 0666;       // less the umask, as the Python node does
 constexpr unsigned kDirectoryMode = 0777;  // likewise
+
+// Of an ext4: it can be made without one, and its number is that of ext2 too. False where the
+// system does not tell.
+bool has_journal(int fd) {
+  struct stat info{};
+  if (::fstat(fd, &info) != 0) return false;
+  std::error_code error;
+  const auto device = std::filesystem::read_symlink(
+      fmt::format("/sys/dev/block/{}:{}", ::major(info.st_dev), ::minor(info.st_dev)), error);
+  if (error) return false;
+  std::ifstream file("/sys/fs/ext4/" + device.filename().string() + "/journal_task");
+  std::string task;  // a process number, or "<none>"
+  return std::getline(file, task) && !task.empty() && task.front() != '<';
+}
 
 template <class T>
 T checked(T result) {
@@ -94,7 +113,7 @@ class SystemFiles final : public FileSystem {
   bool write_out_orders_names(int fd) override {
     struct statfs info{};
     if (::fstatfs(fd, &info) != 0) return false;
-    return info.f_type == EXT4_SUPER_MAGIC || info.f_type == XFS_SUPER_MAGIC;
+    return info.f_type == XFS_SUPER_MAGIC || (info.f_type == EXT4_SUPER_MAGIC && has_journal(fd));
   }
 
   int stat(const std::string& path, FileStat& out) override {

@@ -64,7 +64,7 @@ class FileSystem {
   // write_out_orders_names().
   virtual int finish_write_out(int fd) = 0;
   // Whether a name change made after finish_write_out() can become durable only together with the
-  // data (journalled file systems: ext4, xfs).
+  // data (xfs, and ext4 with its journal).
   virtual bool write_out_orders_names(int fd) = 0;
 
   virtual int stat(const std::string& path, FileStat& out) = 0;

@@ -55,8 +55,9 @@ namespace {
 // Completing what a crash left open may mean reading and writing many shares.
 constexpr std::chrono::minutes kStartBudget{30};
 constexpr std::chrono::minutes kStopBudget{2};
-// Threads that wait for the disk, which does many things at once.
-constexpr std::size_t kIoThreads = 16;
+// Threads that wait for the disk: enough to keep it busy, few enough to cost no memory.
+constexpr std::size_t kMinIoThreads = 4;
+constexpr std::size_t kMaxIoThreads = 16;
 // Descriptors that are not connections: share files, index, spool, log.
 constexpr std::size_t kReservedFiles = 1024;
 constexpr std::size_t kMinConnections = 64;
@@ -167,7 +168,7 @@ Status Node::Parts::prepare_directory() {
 
 Status Node::Parts::start_storage() {
   const StorageConfig& storage = config.storage;
-  pool = std::make_unique<IoPool>(kIoThreads);
+  pool = std::make_unique<IoPool>(std::clamp(2 * cores(), kMinIoThreads, kMaxIoThreads));
   control = std::make_unique<ControlLoop>();
   auto opened = open_node_index(config, plan_memory(storage).index_bytes, clock);
   if (!opened) return fail(opened.error());

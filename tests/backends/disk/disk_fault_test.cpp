@@ -120,12 +120,12 @@ class DiskFault : public testing::TestWithParam<std::tuple<FaultCase, int, SyncM
 INSTANTIATE_TEST_SUITE_P(Every, DiskFault,
                          testing::Combine(testing::ValuesIn(fault_cases()),
                                           testing::Values(ENOSPC, EIO),
-                                          testing::Values(SyncMode::automatic, SyncMode::per_file)),
+                                          testing::Values(SyncMode::automatic, SyncMode::sync_files,
+                                                          SyncMode::per_file)),
                          [](const auto& test) {
                            return std::get<0>(test.param).name +
                                   (std::get<1>(test.param) == ENOSPC ? "_full" : "_eio") +
-                                  (std::get<2>(test.param) == SyncMode::automatic ? ""
-                                                                                  : "_per_file");
+                                  mode_suffix(std::get<2>(test.param));
                          });
 
 bool changes_something(const std::string& call) {

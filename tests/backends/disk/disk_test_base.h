@@ -17,6 +17,17 @@
 
 namespace sharestore {
 
+// For names of cases.
+inline std::string mode_suffix(SyncMode mode) {
+  switch (mode) {
+    case SyncMode::automatic: return "";
+    case SyncMode::write_out: return "_write_out";
+    case SyncMode::sync_files: return "_sync_files";
+    case SyncMode::per_file: return "_per_file";
+  }
+  return "_unknown";
+}
+
 class DiskFixture {
  public:
   explicit DiskFixture(DiskOptions options) : options_(std::move(options)) {}

@@ -3,14 +3,20 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 #include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <condition_variable>
+#include <filesystem>
 
 #include "tests/support/crash_file_system.h"
 #include "tests/support/run_task.h"
+#include "tests/support/temp_dir.h"
 
 namespace sharestore {
 namespace {
@@ -64,6 +70,69 @@ TEST_F(DurableFilesTest, ManyChangesShareOneSync) {
   EXPECT_EQ(published, kOthers);
   // The first may have been taken alone or with some of the others.
   EXPECT_LE(syncs, 2);
+}
+
+// W43 again, for many files at once: all of them before any name.
+TEST(DurableFilesWithoutJournal, SyncTheDataOfManyFilesTogetherBeforeTheNames) {
+  CrashFileSystem files(false);
+  ASSERT_EQ(files.make_directory("/store"), 0);
+  DurableFiles durable(files, "/store", SyncMode::automatic);
+  ASSERT_EQ(durable.mode(), SyncMode::sync_files);
+  std::vector<std::string> calls;
+  files.set_fault([&](const std::string& call) {
+    if (call.starts_with("sync_")) calls.push_back(call);
+    return 0;
+  });
+  std::vector<File> opened;
+  DurableFiles::Change change;
+  for (int i = 0; i < 5; ++i) {
+    auto file = File::open(files, "/store/" + std::to_string(i), O_RDWR | O_CREAT, "file");
+    ASSERT_TRUE(file);
+    change.files.push_back(file->fd());
+    opened.push_back(std::move(*file));
+  }
+  change.publish = [&]() -> Status {
+    calls.emplace_back("names");
+    return {};
+  };
+  ASSERT_TRUE(durable.commit_now(std::move(change)));
+  EXPECT_EQ(calls, (std::vector<std::string>{"sync_everything", "names", "sync_everything"}));
+
+  files.set_fault([](const std::string& call) { return call == "sync_everything" ? -EIO : 0; });
+  DurableFiles::Change failing;
+  for (const File& file : opened) failing.files.push_back(file.fd());
+  bool named = false;
+  failing.publish = [&]() -> Status {
+    named = true;
+    return {};
+  };
+  EXPECT_FALSE(durable.commit_now(std::move(failing)));
+  EXPECT_FALSE(named);
+  EXPECT_TRUE(durable.poisoned());
+}
+
+// The kernel's list of journals is another source than the one that is asked.
+TEST(SystemFiles, NamesFollowDataOnlyWhereThereIsAJournal) {
+  const TempDir directory;
+  const int fd = system_files().open(directory.path(), O_RDONLY | O_DIRECTORY);
+  ASSERT_GE(fd, 0);
+  struct stat info{};
+  ASSERT_EQ(::fstat(fd, &info), 0);
+  std::error_code error;
+  const std::string device =
+      std::filesystem::read_symlink("/sys/dev/block/" + std::to_string(::major(info.st_dev)) + ":" +
+                                        std::to_string(::minor(info.st_dev)),
+                                    error)
+          .filename();
+  bool has_journal = false;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/fs/jbd2", error)) {
+    has_journal |= entry.path().filename().string().starts_with(device + "-");
+  }
+  struct statfs system{};
+  ASSERT_EQ(::fstatfs(fd, &system), 0);
+  if (system.f_type != EXT4_SUPER_MAGIC) GTEST_SKIP() << "SKIP: " << directory.path() << " is no ext4";
+  EXPECT_EQ(system_files().write_out_orders_names(fd), has_journal);
+  system_files().close(fd);
 }
 
 TEST_F(DurableFilesTest, AFailedChangeDoesNotSpoilItsNeighbours) {

@@ -153,12 +153,12 @@ class Mortal {
 class KillPoints : public testing::TestWithParam<std::tuple<WriteCase, bool, SyncMode>> {};
 INSTANTIATE_TEST_SUITE_P(Every, KillPoints,
                          testing::Combine(testing::ValuesIn(write_cases()), testing::Bool(),
-                                          testing::Values(SyncMode::automatic, SyncMode::per_file)),
+                                          testing::Values(SyncMode::automatic, SyncMode::sync_files,
+                                                          SyncMode::per_file)),
                          [](const auto& test) {
                            return std::get<0>(test.param).name +
                                   (std::get<1>(test.param) ? "_power_cut" : "_kill") +
-                                  (std::get<2>(test.param) == SyncMode::automatic ? ""
-                                                                                  : "_per_file");
+                                  mode_suffix(std::get<2>(test.param));
                          });
 
 TEST_P(KillPoints, OfEveryStep) {
