@@ -185,6 +185,41 @@ TEST_F(IndexTest, A_renewal_that_needs_a_closer_look_is_left_alone) {
   expect_left(6, lease, "the rebuild has not come to it");
 }
 
+TEST_F(IndexTest, A_renewal_is_held_up_by_the_doubt_of_its_own_slot_only) {
+  add_share(1, 0, 1000);
+  add_share(2, 0, 1000);
+  must(index_->begin_slot_write(test_index(2)));
+  EXPECT_TRUE(must(index_->renew(test_index(1), client_lease(1, 5000))));
+  EXPECT_FALSE(must(index_->renew(test_index(2), client_lease(1, 5000))));
+  SlotUpdate nothing;
+  nothing.storage_index = test_index(2);
+  must(index_->finish_slot_write(nothing));
+  EXPECT_TRUE(must(index_->renew(test_index(2), client_lease(1, 5000))));
+}
+
+TEST_F(IndexTest, A_renewal_that_needs_a_closer_look_renews_no_share_of_its_slot) {
+  add_share(1, 0, 1000);
+  add_share(1, 1, 1000);
+  must(index_->set_state(share_id(1, 1), ShareState::unread));
+  add_share(2, 0, 1000);
+  ShareInfo version_1 = immutable_info(1);
+  version_1.container_version = 1;
+  must(index_->finish_upload(share_id(2, 1), version_1, client_lease(1, 1000, 0), 1));
+  for (const std::uint64_t n : {1, 2}) {
+    EXPECT_FALSE(must(index_->renew(test_index(n), client_lease(1, 5000)))) << n;
+    EXPECT_EQ(must(index_->leases(share_id(n, 0)))[0].expires_at, 1000) << n;
+  }
+}
+
+TEST_F(IndexTest, A_renewal_passes_over_shares_that_are_going_or_lost) {
+  for (const ShareNumber number : {0, 1, 2}) add_share(1, number, 1000);
+  must(index_->set_state(share_id(1, 1), ShareState::going));
+  must(index_->set_state(share_id(1, 2), ShareState::lost));
+  EXPECT_TRUE(must(index_->renew(test_index(1), client_lease(1, 5000))));
+  EXPECT_EQ(must(index_->leases(share_id(1, 0)))[0].expires_at, 5000);
+  EXPECT_EQ(index_->find(test_index(1))->shares[1].state, ShareState::going);
+}
+
 TEST_F(IndexTest, A_share_takes_only_so_many_unexpired_leases) {
   Leases leases{client_lease(1, now() + 10)};
   for (std::uint64_t client = 2; client <= 1024; ++client) {
