@@ -11,6 +11,11 @@ class Reading : public ObjectTest {
  protected:
   static constexpr std::size_t kPiece = 128 * 1024;
 
+  void open_with_cache(std::uint64_t bytes) {
+    ObjectBackendOptions options = place_.options();
+    options.cache_bytes = bytes;
+    open(options);
+  }
   std::shared_ptr<ShareReader> open_share(ShareId share) {
     auto reader = run(backend_->open(context(), share));
     EXPECT_TRUE(reader);
@@ -24,9 +29,7 @@ class Reading : public ObjectTest {
 };
 
 TEST_F(Reading, AShareReadInPiecesIsFewRequests) {
-  ObjectBackendOptions options = place_.options();
-  options.cache_bytes = 64 << 20;
-  open(options);
+  open_with_cache(64 << 20);
   const std::string data = pattern_text(16 << 20);
   ASSERT_TRUE(upload(kOne, data));
   const auto reader = open_share(kOne);
@@ -40,9 +43,7 @@ TEST_F(Reading, AShareReadInPiecesIsFewRequests) {
 
 // As the node reads: what is in memory is taken without waiting, and only the rest is read.
 TEST_F(Reading, ReadsOutOfMemoryAreReadingOnToo) {
-  ObjectBackendOptions options = place_.options();
-  options.cache_bytes = 64 << 20;
-  open(options);
+  open_with_cache(64 << 20);
   const std::string data = pattern_text(16 << 20);
   ASSERT_TRUE(upload(kOne, data));
   const auto reader = open_share(kOne);
@@ -60,9 +61,7 @@ TEST_F(Reading, ReadsOutOfMemoryAreReadingOnToo) {
 }
 
 TEST_F(Reading, InterleavedReadersEachReadAhead) {
-  ObjectBackendOptions options = place_.options();
-  options.cache_bytes = 64 << 20;
-  open(options);
+  open_with_cache(64 << 20);
   const std::string data = pattern_text(16 << 20);
   ASSERT_TRUE(upload(kOne, data));
   const auto reader = open_share(kOne);
@@ -80,9 +79,7 @@ TEST_F(Reading, InterleavedReadersEachReadAhead) {
 
 // Each would fill half of the cache by itself.
 TEST_F(Reading, ReadersThatPushOutEachOthersBlocksAskForLess) {
-  ObjectBackendOptions options = place_.options();
-  options.cache_bytes = 16 << 20;
-  open(options);
+  open_with_cache(16 << 20);
   constexpr std::size_t kReaders = 6;
   const std::string data = pattern_text(24 << 20);
   std::vector<std::shared_ptr<ShareReader>> readers;
@@ -112,9 +109,7 @@ TEST_F(Reading, TheFirstBlockBringsTheNextOnesAHeaderDoesNot) {
 }
 
 TEST_F(Reading, WhatWasDroppedBeforeItWasReadIsFetchedInLargePiecesAgain) {
-  ObjectBackendOptions options = place_.options();
-  options.cache_bytes = 16 << 20;
-  open(options);
+  open_with_cache(16 << 20);
   const std::string data = pattern_text(12 << 20);
   const std::string other = pattern_text(17 << 20);
   ASSERT_TRUE(upload(kOne, data));
