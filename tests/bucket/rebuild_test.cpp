@@ -1,4 +1,5 @@
 // The index of a bucket's node lost, and found again from the listing and from `state/`.
+#include "backends/core/digest.h"
 #include "tests/bucket/bucket_fixture.h"
 
 namespace sharestore {
@@ -61,12 +62,41 @@ TEST_F(BucketRebuild, W18_WithoutTheIndexLeasesAreRenewedAndSlotsWritten) {
     if (was_rebuilt) rebuild();
     clock_.advance(std::chrono::hours(1));
     EXPECT_TRUE(run(store_->add_lease(context(), kOne.storage_index, letter_secrets('r', 'c'))));
-    const Leases leases = *index_->leases(kOne);
-    EXPECT_TRUE(std::ranges::any_of(
-        leases, [&](const Lease& lease) { return lease.expires_at == now() + kLeaseSeconds; }));
     EXPECT_TRUE(write(kSlot.storage_index, {{10, was_rebuilt ? "newest" : "newer"}}));
     EXPECT_EQ(content(kSlot, kMutable), was_rebuilt ? "newest" : "newer");
+    // Those of the client's own secret: what has no known lease gets one from the node besides.
+    const Digest secret = blake2b_256(std::string(32, 'r'));
+    for (const ShareId& share : {kOne, kSlot}) {
+      const auto leases = index_->leases(share);
+      ASSERT_TRUE(leases) << share.to_text();
+      EXPECT_TRUE(std::ranges::any_of(*leases, [&](const Lease& lease) {
+        return lease.renew_digest == secret && lease.expires_at == now() + kLeaseSeconds;
+      })) << share.to_text();
+    }
   }
+}
+
+TEST_F(BucketRebuild, W5_WhatIsDamagedOrStrangeEndsNoRebuild) {
+  must(put(kOne, "immutable"));
+  must(write(kSlot.storage_index, {{10, "mutable"}}));
+  // Of the same prefix and the same storage index, and of others before and behind.
+  std::vector<ShareId> damaged = {{kOne.storage_index, 0}, {kOne.storage_index, 2}};
+  for (std::uint64_t i = 100; i < 140; ++i) damaged.push_back({test_index(i), 0});
+  for (std::size_t i = 0; i < damaged.size(); ++i) {
+    put_object(damaged[i], std::string(i % 3 * 300, 'x'));
+  }
+  ASSERT_TRUE(run(container_->put(context(), keys_.shares_of(kOne.storage_index) + "1.bak",
+                                  text_source("strange"), {})));
+  for (int round = 0; round < 2; ++round) {
+    lose_disk();
+    rebuild();
+    EXPECT_FALSE(*index_->rebuild_state()) << "it is complete";
+    EXPECT_EQ(content(kOne, kImmutable), "immutable");
+    EXPECT_EQ(content(kSlot, kMutable), "mutable");
+    EXPECT_EQ(index_->leases(kOne)->size(), 1u);
+    EXPECT_EQ(index_->leases(kSlot)->size(), 1u);
+  }
+  for (const ShareId& share : damaged) EXPECT_EQ(content(share, kImmutable), "<not_found>");
 }
 
 TEST_F(BucketRebuild, W4_SharesThatNobodyToldOfAreLeasedAndTheirHeadersReadAtLeisure) {

@@ -38,6 +38,7 @@ class S3ConfigTest : public testing::Test {
   std::unique_ptr<NodeFixture> node_;
 };
 
+// W30: https where nothing else is said.
 TEST_F(S3ConfigTest, Defaults) {
   const auto config = s3();
   EXPECT_EQ(config.access_key_id, "AKID");

@@ -145,6 +145,7 @@ TEST_F(Tokens, RenewedAheadOfTheirEndWhileTheOldOneServes) {
   }
 }
 
+// W32: the end of a token is known ahead.
 TEST_F(Tokens, ExactlyOneAuthenticationPerExpiry) {
   constexpr Duration kLife = minutes(5);
   constexpr Duration kRenewedAfter = kLife - kLife / 4 * 3 / 4;
@@ -217,6 +218,7 @@ TEST_F(Tokens, OverLimitAnswersWaitAsToldInEitherForm) {
   }
 }
 
+// W32: one failure is not the last attempt.
 TEST_F(Tokens, FailuresArePausedAfterAndRecoveredFrom) {
   // First, because curl itself repeats what met a kept connection that is dead.
   identity.drop_next(1);

@@ -74,7 +74,7 @@ TEST_F(Container, WorksBelowTheBucketsHostName) {
   EXPECT_EQ(get(kShare), "x");
 }
 
-// W29, W30: version 2 for stores that want it, with the tokens of DevPay signed in it.
+// Version 2 for stores that want it, with the tokens of DevPay signed in it.
 TEST_F(Container, SignsWithVersion2) {
   options.config.signature = S3Config::Signature::v2;
   options.config.devpay_user_token = Secret("USER");

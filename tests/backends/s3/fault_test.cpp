@@ -124,6 +124,7 @@ TEST_F(Faults, AWrongSecretOrKeyIsNamed) {
   EXPECT_NE(words(open()).find("InvalidAccessKeyId"), std::string::npos);
 }
 
+// W29: and the store is asked for the region that it wants.
 TEST_F(Faults, AWrongRegionIsLearntOnce) {
   fake.region = "eu-west-1";
   ASSERT_TRUE(put("node-a/1", "content"));

@@ -75,6 +75,7 @@ Parsed parse(const Sections& sections) {
 const SigningKey kSuiteKey{"AKIDEXAMPLE", Secret("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")};
 const ScopeV4 kSuiteScope{"20150830T123600Z", "us-east-1", "service"};
 
+// W29: version 4, for a region.
 TEST(SignatureV4, SignsAsThePublishedSuite) {
   const auto cases = read_vectors();
   ASSERT_EQ(cases.size(), 31u);

@@ -3,12 +3,16 @@
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
 #include <csignal>
+#include <ctime>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "tests/storage_server/cli/child_process.h"
+#include "tests/support/share_files.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tls_client.h"
 
@@ -263,6 +267,43 @@ TEST_F(Commands, TheLogHoldsNoSecretAtAnyLevel) {
     EXPECT_THAT(child.log(), Not(HasSubstr(forbidden)));
     EXPECT_THAT(child.out(), Not(HasSubstr(forbidden)));
   }
+}
+
+// W41: what the status shows are the shares and reports that there are.
+TEST_F(Commands, StatusCountsBytesAndReports) {
+  create();
+  const ShareId share{test_index(1), 3};
+  const std::string storage = node() + "/storage";
+  const auto far = static_cast<std::int64_t>(std::time(nullptr)) + 2'600'000;
+  write_share_file(storage, share, pattern_text(1000), far);
+  write_share_file(storage, {test_index(2), 0}, pattern_text(500), far);
+  ChildProcess child({"run", node()});
+  ASSERT_TRUE(child.wait_for_log("running: sharestore")) << child.log();
+  ASSERT_TRUE(child.wait_for_log("index rebuilt")) << child.log();
+  test::TlsClientOptions options;
+  options.port = port_of(nurl());
+  auto client = test::TlsClient::connect(options);
+  ASSERT_TRUE(client);
+  const auto told = client->request(
+      "POST", "/storage/v1/immutable/" + share.storage_index.to_text() + "/3/corrupt",
+      {{"Authorization", "Tahoe-LAFS " + base64(swissnum_of(nurl()))},
+       {"Content-Type", "application/cbor"}},
+      "\xa1\x66reason\x63"
+      "bad");
+  ASSERT_TRUE(told) << told.error().message();
+  EXPECT_EQ(told->status, 200) << told->body;
+
+  const Outcome status = run_program({"status", "--json", node()});
+  EXPECT_EQ(status.code, 0) << status.err;
+  const boost::json::value stored = boost::json::parse(status.out).at("stored");
+  EXPECT_EQ(stored.at("immutable").at("shares").to_number<int>(), 2);
+  EXPECT_EQ(stored.at("immutable").at("bytes").to_number<std::uintmax_t>(),
+            fs::file_size(share_file_path(storage, share)) +
+                fs::file_size(share_file_path(storage, {test_index(2), 0})));
+  EXPECT_EQ(stored.at("leases").to_number<int>(), 2);
+  EXPECT_EQ(stored.at("corruption_advisories").to_number<int>(), 1);
+  child.signal(SIGTERM);
+  EXPECT_EQ(child.wait(), 0) << child.log();
 }
 
 }  // namespace

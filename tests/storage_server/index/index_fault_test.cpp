@@ -242,6 +242,7 @@ TEST_F(IndexFaultTest, Whatever_call_fails_acknowledged_changes_survive) {
   EXPECT_TRUE(met_none);
 }
 
+// W25: there is no commit for each statement.
 TEST_F(IndexFaultTest, Many_waiting_changes_share_a_sync) {
   for (std::uint64_t n = 0; n < 10; ++n) add_share(n, 0, 1000);
   const std::uint64_t before = fault_vfs::syncs();

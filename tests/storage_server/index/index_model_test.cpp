@@ -270,6 +270,7 @@ class IndexConcurrencyTest : public IndexTest {
   }
 };
 
+// W25: no loop waits for the database.
 TEST_F(IndexConcurrencyTest, Each_answer_resumes_on_its_own_executor_and_is_seen_by_all) {
   constexpr std::size_t kThreads = 4;
   constexpr std::size_t kPerThread = 8;
@@ -319,7 +320,6 @@ TEST_F(IndexConcurrencyTest, Each_answer_resumes_on_its_own_executor_and_is_seen
   expect_exact_totals();
 }
 
-// W25: no loop waits for the database; many senders share its commits.
 TEST_F(IndexConcurrencyTest, Senders_beyond_the_queues_limit_wait_and_are_served) {
   stop();
   IndexOptions small = options();

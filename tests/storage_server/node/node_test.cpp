@@ -181,6 +181,7 @@ TEST_F(Nodes, SharesOfAProgramThatRanInBetweenAreFound) {
   stop();
 }
 
+// W24: nor does it keep the node from starting.
 TEST_F(Nodes, ADamagedIndexIsMovedAsideAndSharesAreServed) {
   create("disk");
   start();

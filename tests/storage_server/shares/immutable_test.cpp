@@ -79,6 +79,7 @@ TEST_F(ImmutableShares, AbortFreesTheUploadAndFinishedSharesStay) {
   ASSERT_TRUE(run(store_->abort_upload(context(), {kSlotA, 0}, letter_secret('u'))));
   EXPECT_EQ(run(store_->abort_upload(context(), {kSlotA, 0}, letter_secret('u'))).error().code(),
             Errc::not_found);
+  EXPECT_TRUE(index_->unfinished_uploads()->empty());
   put({kSlotA, 0}, "other");
   EXPECT_EQ(run(store_->abort_upload(context(), {kSlotA, 0}, letter_secret('u'))).error().code(),
             Errc::already_exists);
