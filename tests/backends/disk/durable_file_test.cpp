@@ -130,7 +130,8 @@ TEST(SystemFiles, NamesFollowDataOnlyWhereThereIsAJournal) {
   }
   struct statfs system{};
   ASSERT_EQ(::fstatfs(fd, &system), 0);
-  if (system.f_type != EXT4_SUPER_MAGIC) GTEST_SKIP() << "SKIP: " << directory.path() << " is no ext4";
+  if (system.f_type != EXT4_SUPER_MAGIC)
+    GTEST_SKIP() << "SKIP: " << directory.path() << " is no ext4";
   EXPECT_EQ(system_files().write_out_orders_names(fd), has_journal);
   system_files().close(fd);
 }

@@ -92,7 +92,9 @@ TEST_F(Reading, ReadersThatPushOutEachOthersBlocksAskForLess) {
     for (const auto& reader : readers)
       ASSERT_EQ(read(*reader, at, kPiece), data.substr(at, kPiece));
   }
-  EXPECT_LE(faults_->bytes_got(), 2 * kReaders * data.size());
+  // About 1.8 times what they read, more where the answers happen to come late; 5 times if each
+  // went on asking for as much as it could.
+  EXPECT_LE(faults_->bytes_got(), 3 * kReaders * data.size());
 }
 
 TEST_F(Reading, TheFirstBlockBringsTheNextOnesAHeaderDoesNot) {
