@@ -114,8 +114,10 @@ TEST(DurableFilesWithoutJournal, SyncTheDataOfManyFilesTogetherBeforeTheNames) {
 // The kernel's list of journals is another source than the one that is asked.
 TEST(SystemFiles, NamesFollowDataOnlyWhereThereIsAJournal) {
   const TempDir directory;
-  const int fd = system_files().open(directory.path(), O_RDONLY | O_DIRECTORY);
-  ASSERT_GE(fd, 0);
+  const auto opened =
+      File::open(system_files(), directory.path(), O_RDONLY | O_DIRECTORY, "directory");
+  ASSERT_TRUE(opened);
+  const int fd = opened->fd();
   struct stat info{};
   ASSERT_EQ(::fstat(fd, &info), 0);
   std::error_code error;
@@ -133,7 +135,6 @@ TEST(SystemFiles, NamesFollowDataOnlyWhereThereIsAJournal) {
   if (system.f_type != EXT4_SUPER_MAGIC)
     GTEST_SKIP() << "SKIP: " << directory.path() << " is no ext4";
   EXPECT_EQ(system_files().write_out_orders_names(fd), has_journal);
-  system_files().close(fd);
 }
 
 TEST_F(DurableFilesTest, AFailedChangeDoesNotSpoilItsNeighbours) {

@@ -92,8 +92,8 @@ TEST_F(Reading, ReadersThatPushOutEachOthersBlocksAskForLess) {
     for (const auto& reader : readers)
       ASSERT_EQ(read(*reader, at, kPiece), data.substr(at, kPiece));
   }
-  // About 1.8 times what they read, more where the answers happen to come late; 5 times if each
-  // went on asking for as much as it could.
+  // About 1.8 times what they read, more where answers come late; 3.3 to 5 times if each went on
+  // asking for as much as it could.
   EXPECT_LE(faults_->bytes_got(), 3 * kReaders * data.size());
 }
 

@@ -9,7 +9,6 @@
 #include <thread>
 
 #include "tests/storage_server/shares/share_store_fixture.h"
-#include "tests/support/hooked_backend.h"
 
 namespace sharestore {
 namespace {
@@ -18,16 +17,8 @@ using Numbers = std::vector<ShareNumber>;
 constexpr std::int64_t kDay = 86400;
 const ShareId kShare{kSlotA, 0};
 
-class ExpiryRaces : public ShareStoreTest {
+class ExpiryRaces : public HookedStoreTest {
  protected:
-  ExpiryRaces() {
-    auto hooked = std::make_unique<HookedBackend>(std::move(backend_));
-    hooks_ = hooked.get();
-    backend_ = std::move(hooked);
-    reopen();
-  }
-  ~ExpiryRaces() override { hooks_->before = nullptr; }
-
   void all_leases_end() { clock_.advance(std::chrono::hours(32 * 24)); }
   Task<bool> removal(ShareId share) {
     return store_->remove_if_expired(context(), *index_, share, now() + 1);
@@ -106,8 +97,6 @@ class ExpiryRaces : public ShareStoreTest {
       }
     }
   }
-
-  HookedBackend* hooks_ = nullptr;
 };
 
 TEST_F(ExpiryRaces, AnExpiredShareGoesWithItsBytesAndLeases) {

@@ -2,29 +2,23 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <memory>
-#include <utility>
 
 #include "tests/storage_server/shares/share_store_fixture.h"
-#include "tests/support/hooked_backend.h"
 
 namespace sharestore {
 namespace {
 
 const ShareId kShare{kSlotA, 0};
 
-class Renewals : public ShareStoreTest {
+class Renewals : public HookedStoreTest {
  protected:
   Renewals() {
-    auto hooked = std::make_unique<HookedBackend>(std::move(backend_));
-    hooks_ = hooked.get();
-    backend_ = std::move(hooked);
-    reopen();
     hooks_->before = [this](std::string_view call) -> Status {
       ++(call == "list" ? lists_ : others_);
       return {};
     };
   }
+  // It counts in members of this class.
   ~Renewals() override { hooks_->before = nullptr; }
 
   Status lease(OpContext context, char renew) {
@@ -32,7 +26,6 @@ class Renewals : public ShareStoreTest {
   }
   std::int64_t end_of_lease() { return leases(kShare).at(0).expires_at; }
 
-  HookedBackend* hooks_ = nullptr;
   int lists_ = 0;
   int others_ = 0;
 };

@@ -5,12 +5,14 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "backends/memory/memory_backend.h"
 #include "storage_server/index/full_index.h"
 #include "storage_server/shares/share_store.h"
 #include "tests/support/fake_clock.h"
+#include "tests/support/hooked_backend.h"
 #include "tests/support/run_task.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_data.h"
@@ -129,5 +131,19 @@ class ShareStoreTest : public testing::Test {
 
 inline const StorageIndex kSlotA = test_index(1);
 inline const StorageIndex kSlotB = test_index(2);
+
+// The same with a backend whose calls a test may see and refuse.
+class HookedStoreTest : public ShareStoreTest {
+ protected:
+  HookedStoreTest() {
+    auto hooked = std::make_unique<HookedBackend>(std::move(backend_));
+    hooks_ = hooked.get();
+    backend_ = std::move(hooked);
+    reopen();
+  }
+  ~HookedStoreTest() override { hooks_->before = nullptr; }
+
+  HookedBackend* hooks_ = nullptr;
+};
 
 }  // namespace sharestore
