@@ -12,6 +12,7 @@
 // happened all the same is told by Error::outcome_known().
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -124,6 +125,11 @@ struct SlotCommit {
   // 32 bytes (NUL-padded or cut by the caller, gbs-protocol.md section 3.9).
   Secret write_enabler;
   std::vector<ShareChange> changes;
+  // Set by a caller who will record in the index what was changed, to true once that is durable. A
+  // backend either calls Journal::begin_slot_writes() before it changes anything, or itself
+  // remembers the change until this is true: after a stop, start() tells the journal. Null: nothing
+  // is recorded.
+  std::shared_ptr<std::atomic<bool>> recorded = nullptr;
 };
 
 // Where a scan stands: opaque, storable, empty at the beginning. Two base32 characters stand before

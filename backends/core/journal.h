@@ -39,6 +39,10 @@ class Journal {
   // not_found if no such upload is recorded.
   virtual Task<void> note_upload(ShareId share, std::string store_note) = 0;
 
+  // From now on what is recorded of these slots counts as doubtful, until the caller of the backend
+  // records what came of it.
+  virtual Task<void> begin_slot_writes(std::vector<StorageIndex> storage_indexes) = 0;
+
   // Records an intent; returns its id. Ids are never used again.
   virtual Task<std::uint64_t> put_intent(StorageIndex storage_index, std::string body) = 0;
   // Forgets a completed intent. Unknown ids are success.

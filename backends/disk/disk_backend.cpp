@@ -31,8 +31,7 @@ class DiskBackend final : public Backend {
  public:
   DiskBackend(FileSystem& files, DiskLayout layout, const DiskOptions& options, Journal& journal,
               IoPool& pool, Clock& clock)
-      : parts_(files, std::move(layout), pool, journal, clock, options.node_id, options.sync_mode),
-        scanner_(parts_) {
+      : parts_(files, std::move(layout), pool, journal, clock, options), scanner_(parts_) {
     traits_.name = "disk";
     traits_.keeps_leases = true;
   }
@@ -41,13 +40,15 @@ class DiskBackend final : public Backend {
 
   Task<void> start(OpContext /*context*/) override {
     if (Status done = co_await complete_disk_intents(parts_); !done) co_return done;
-    co_return co_await parts_.pool.run([this] { return clean(); });
+    if (Status done = co_await parts_.pool.run([this] { return clean(); }); !done) co_return done;
+    co_return co_await parts_.recent.recover();
   }
-  // Nothing runs behind: what was acknowledged is durable.
-  Task<void> stop(OpContext /*context*/) override { co_return Status{}; }
+  // What was acknowledged is durable; now it is in share files too.
+  Task<void> stop(OpContext /*context*/) override { co_return co_await parts_.recent.finish(); }
 
   Task<std::vector<ShareInfo>> list(OpContext /*context*/, StorageIndex storage_index,
                                     std::vector<ShareNumber> /*known*/) override {
+    if (Status ok = co_await parts_.recent.settle(storage_index); !ok) co_return fail(ok.error());
     co_return co_await scanner_.list(storage_index);
   }
   Task<std::unique_ptr<ShareWriter>> create_immutable(OpContext /*context*/, ShareId share,
@@ -63,9 +64,12 @@ class DiskBackend final : public Backend {
   Task<void> remove(OpContext context, ShareId share) override;
   Task<std::string> quarantine(OpContext context, ShareId share) override;
   Task<ScanPage> scan(OpContext /*context*/, ScanCursor cursor, std::size_t limit) override {
+    if (Status ok = co_await parts_.recent.settle_all(); !ok) co_return fail(ok.error());
     co_return co_await scanner_.scan(std::move(cursor), limit);
   }
   Task<Leases> load_leases(OpContext /*context*/, ShareId share) override {
+    Status settled = co_await parts_.recent.settle(share.storage_index);
+    if (!settled) co_return fail(settled.error());
     co_return co_await load_disk_leases(parts_, share);
   }
   Task<void> store_leases(OpContext /*context*/, ShareId share,
@@ -87,9 +91,12 @@ class DiskBackend final : public Backend {
   Task<Space> space(OpContext context) override;
 
   Health health() const override {
-    const auto reason = parts_.durable.poisoned();
-    if (!reason) return {};
-    return {false, "the disk backend takes no changes until the node is restarted: " + *reason};
+    if (const auto reason = parts_.durable.poisoned()) {
+      return {false, "the disk backend takes no changes until the node is restarted: " + *reason};
+    }
+    const std::string trouble = parts_.recent.trouble();
+    if (trouble.empty()) return {};
+    return {false, "small shares wait in the redo log, their files cannot be made: " + trouble};
   }
 
  private:
@@ -126,6 +133,7 @@ Status DiskBackend::clean() {
 }
 
 Task<void> DiskBackend::remove(OpContext /*context*/, ShareId share) {
+  if (Status ok = co_await parts_.recent.retire(share); !ok) co_return ok;
   DurableFiles::Change change;
   change.publish = [this, share] { return unlink_share(parts_.files, parts_.layout, share); };
   change.directories = {parts_.layout.prefix_directory(share.storage_index),
@@ -155,6 +163,7 @@ Result<std::string> DiskBackend::move_to_quarantine(ShareId share, std::int64_t 
 }
 
 Task<std::string> DiskBackend::quarantine(OpContext /*context*/, ShareId share) {
+  if (Status ok = co_await parts_.recent.retire(share); !ok) co_return fail(ok.error());
   auto place = std::make_shared<std::string>();
   const std::int64_t now = unix_seconds(parts_.clock.utc_now());
   DurableFiles::Change change;

@@ -2,11 +2,13 @@
 //
 // Threads: any. Blocking calls run on the I/O pool; syncs on a thread of the backend's own, shared
 // by everybody who waits for one. One process at a time uses a storage directory.
-// Durability: durable_file.h and slot_commit.h say how and why. After a failed sync the backend
-// takes no more changes (io_error) and health() says so; reads go on. Descriptors: one per open
-// reader, and one per upload under way up to a bound.
+// Durability: durable_file.h, slot_commit.h and recent_shares.h say how and why. After a failed
+// sync the backend takes no more changes (io_error) and health() says so; reads go on. Descriptors:
+// one per open reader, and one per upload under way up to a bound.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 
@@ -26,6 +28,11 @@ struct DiskOptions {
   // The tubid, written into new mutable share files.
   NodeId node_id{};
   SyncMode sync_mode = SyncMode::automatic;
+  // The file in which small changes become durable before their share files are made, and how much
+  // memory they may take until then (recent_shares.h). 0: each goes to its file at once.
+  std::uint64_t redo_log_bytes = std::uint64_t{16} << 20;
+  // How long a small change waits for others before its file is made.
+  std::chrono::milliseconds make_files_after{250};
   // Null: the operating system's. Outlives the backend.
   FileSystem* files = nullptr;
 };

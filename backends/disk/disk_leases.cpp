@@ -122,6 +122,7 @@ Task<Leases> load_disk_leases(DiskParts& parts, ShareId share) {
 
 Task<void> store_disk_leases(DiskParts& parts, ShareId share, std::vector<LeaseUpdate> leases) {
   if (Status ok = parts.durable.writable(); !ok) co_return ok;
+  if (Status ok = co_await parts.recent.retire(share); !ok) co_return ok;
   auto change =
       co_await parts.pool.run([&parts, share, &leases] { return prepare(parts, share, leases); });
   if (!change) co_return fail(change.error());

@@ -10,9 +10,11 @@
 #include "backends/core/clock.h"
 #include "backends/core/io_pool.h"
 #include "backends/core/journal.h"
+#include "backends/disk/disk_backend.h"
 #include "backends/disk/disk_layout.h"
 #include "backends/disk/durable_file.h"
 #include "backends/disk/file_system.h"
+#include "backends/disk/recent_shares.h"
 #include "backends/disk/share_gate.h"
 #include "backends/share_file/layout.h"
 
@@ -25,14 +27,15 @@ inline constexpr std::uint64_t kSmallFileBytes = std::uint64_t{1} << 20;
 // Owned by the backend; outlives every reader, writer and job. Any thread.
 struct DiskParts {
   DiskParts(FileSystem& file_system, DiskLayout where, IoPool& io_pool, Journal& intents,
-            Clock& the_clock, const NodeId& node, SyncMode mode)
+            Clock& the_clock, const DiskOptions& options)
       : files(file_system),
         layout(std::move(where)),
         pool(io_pool),
         journal(intents),
         clock(the_clock),
-        node_id(node),
-        durable(files, layout.shares(), mode) {}
+        node_id(options.node_id),
+        durable(files, layout.shares(), options.sync_mode),
+        recent(*this, options.redo_log_bytes, options.make_files_after) {}
 
   // A name in pending() that nothing else has in this run.
   std::string new_pending_name(ShareId share) {
@@ -54,6 +57,10 @@ struct DiskParts {
 
  private:
   std::atomic<std::uint64_t> serial_{0};
+
+ public:
+  // Last: its threads use the rest.
+  RecentShares recent;
 };
 
 // A file in pending() that is removed again unless its name was moved or must survive.

@@ -33,6 +33,12 @@ class Upload {
   ShareId share() const { return share_; }
   int fd() const { return file_.fd(); }
   bool holds_whole() const { return whole_.size() == size_ && !created_; }
+  // The share file, where the share is held whole.
+  Bytes whole_file(const Leases& leases) const {
+    return Bytes::copy_of(
+        encode_immutable_header(2, size_, static_cast<std::uint32_t>(leases.size())) +
+        std::string(whole_.text()) + encode_immutable_leases(leases));
+  }
   const Bytes& whole() const { return whole_; }
   void keep_whole(Bytes data) { whole_ = std::move(data); }
 
@@ -56,16 +62,16 @@ class Upload {
 
   // Header and leases; the file then has its final bytes, and those of a large one are on disk.
   Status finish(const Leases& leases) {
-    const std::string records = encode_immutable_leases(leases);
-    const auto count = static_cast<std::uint32_t>(leases.size());
-    const std::string header = encode_immutable_header(2, size_, count);
     if (holds_whole()) {
-      const std::string file = header + std::string(whole_.text()) + records;
+      const Bytes file = whole_file(leases);
       if (Status ok = open_file(); !ok) return ok;
-      Status ok = file_.write(0, as_byte_span(file));
+      Status ok = file_.write(0, file.span());
       if (!ok) forget_file();
       return ok;
     }
+    const std::string records = encode_immutable_leases(leases);
+    const auto count = static_cast<std::uint32_t>(leases.size());
+    const std::string header = encode_immutable_header(2, size_, count);
     if (Status ok = need_file(); !ok) return ok;
     if (Status ok = file_.write(0, as_byte_span(header)); !ok) return ok;
     const std::uint64_t lease_offset = kImmutableHeaderBytes + size_;
@@ -200,6 +206,11 @@ class DiskWriter final : public ShareWriter {
     info.data_bytes = upload_->size();
     info.stored_bytes =
         immutable_file_bytes(info.data_bytes, static_cast<std::uint32_t>(leases.size()));
+    if (upload_->holds_whole() && info.stored_bytes <= kMaxLoggedFileBytes) {
+      const auto logged = co_await commit_logged(leases);
+      if (!logged) co_return fail(logged.error());
+      if (*logged) co_return info;
+    }
     Status done = co_await parts_.pool.run(
         [upload = upload_, leases = std::move(leases)] { return upload->finish(leases); });
     if (!done) co_return fail(done.error());
@@ -222,6 +233,22 @@ class DiskWriter final : public ShareWriter {
   }
 
  private:
+  // False: nothing happened, the share must become a file at once.
+  Task<bool> commit_logged(const Leases& leases) {
+    const Bytes file = upload_->whole_file(leases);
+    const auto header = parse_share_header(
+        file.span().first(std::min(file.size(), kShareHeaderBytes)), file.size());
+    if (!header) co_return fail(header.error());
+    const ShareId share = upload_->share();
+    if (parts_.recent.find(share)) {
+      co_return fail(Errc::already_exists, share.to_text() + ": a share of that name is there");
+    }
+    NewVersion made{share, std::make_shared<RecentVersion>(file, *header, share.number), {}};
+    auto logged = co_await parts_.recent.commit({std::move(made)}, nullptr);
+    if (logged && *logged) upload_.reset();
+    co_return logged;
+  }
+
   Status check_range(std::uint64_t offset, std::uint64_t bytes) const {
     if (!upload_) return fail(Errc::invalid_argument, "the upload has ended");
     if (offset > upload_->size() || bytes > upload_->size() - offset) {
@@ -243,7 +270,7 @@ Task<std::unique_ptr<ShareWriter>> create_disk_writer(DiskParts& parts, ShareId 
   if (size_bytes > (std::uint64_t{1} << 63) - kShareHeaderBytes) {
     co_return fail(Errc::too_large, share.to_text() + ": no file can be so large");
   }
-  const int found = co_await parts.pool.run([&parts, share] {
+  const int found = parts.recent.find(share) ? 0 : co_await parts.pool.run([&parts, share] {
     FileStat info;
     return parts.files.stat(parts.layout.share(share), info);
   });

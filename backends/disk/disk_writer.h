@@ -1,7 +1,8 @@
 // An immutable share on its way to disk.
 //
-// A share that comes whole and is small stays in memory until commit; any other goes to a sparse
-// file in incoming/ with the reference's layout, sent to the disk MiB by MiB behind the writer.
+// A share that comes whole and is small stays in memory until commit, and goes through the redo log
+// where it can (recent_shares.h). Any other goes to a sparse file in incoming/ with the reference's
+// layout, sent to the disk MiB by MiB behind the writer.
 #pragma once
 
 #include <memory>

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "backends/disk/slot_prepare.h"
+#include "backends/disk/slot_versions.h"
 
 namespace sharestore {
 namespace {
@@ -180,11 +181,44 @@ Task<void> run_commit(DiskParts& parts, CommitPtr commit) {
   co_return done;
 }
 
+// Nothing: the changes must go to their files at once.
+Task<std::optional<std::vector<ShareInfo>>> commit_logged(DiskParts& parts, SlotCommit request,
+                                                          bool must_exist) {
+  if (!may_be_logged(request)) co_return std::nullopt;
+  const auto prepare = [&parts, &request, must_exist] {
+    return prepare_versions(parts, request, must_exist);
+  };
+  auto prepared = is_in_memory(parts, request) ? prepare() : co_await parts.pool.run(prepare);
+  if (!prepared) co_return fail(prepared.error());
+  if (!*prepared) co_return std::nullopt;
+  SlotVersions& made = **prepared;
+  if (!made.versions.empty()) {
+    const auto logged = co_await parts.recent.commit(std::move(made.versions), request.recorded);
+    if (!logged) co_return fail(logged.error());
+    if (!*logged) co_return std::nullopt;
+  }
+  co_return std::move(made.after);
+}
+
+// What the log says of these shares is void from now on, and the journal knows what is coming.
+Task<void> begin_unlogged(DiskParts& parts, const SlotCommit& request) {
+  for (const ShareChange& change : request.changes) {
+    Status ok = co_await parts.recent.retire({request.storage_index, change.number});
+    if (!ok) co_return ok;
+  }
+  if (!request.recorded) co_return Status{};
+  co_return co_await parts.journal.begin_slot_writes({request.storage_index});
+}
+
 }  // namespace
 
 Task<std::vector<ShareInfo>> commit_disk_slot(DiskParts& parts, SlotCommit request,
                                               bool must_exist) {
   if (Status ok = parts.durable.writable(); !ok) co_return fail(ok.error());
+  auto logged = co_await commit_logged(parts, request, must_exist);
+  if (!logged) co_return fail(logged.error());
+  if (*logged) co_return std::move(**logged);
+  if (Status ok = co_await begin_unlogged(parts, request); !ok) co_return fail(ok.error());
   auto commit = std::make_shared<Commit>();
   commit->request = std::move(request);
   auto prepared = co_await parts.pool.run(

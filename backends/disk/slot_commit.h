@@ -1,6 +1,7 @@
 // Slot commits on disk: several mutable shares changed, created and removed as one.
 //
-// How a share is changed:
+// Where every share is small and none goes, the new versions are logged (slot_versions.h,
+// recent_shares.h). Else, how a share is changed:
 //   small file, or new   a new version in pending/, renamed over the old one
 //   large file           cloned where the file system can (no bytes copied), then as above;
 //                        else changed in place under a redo record, while nobody reads it;

@@ -73,7 +73,9 @@ class Preparer {
   }
 
   Result<PreparedChange> prepare_new(PreparedChange out, const ShareChange& change) {
-    if (Status ok = check_slot_is_mutable(); !ok) return fail(ok.error());
+    if (Status ok = check_slot_is_mutable(parts_, commit_.storage_index); !ok) {
+      return fail(ok.error());
+    }
     const auto plan = plan_new_share(change, commit_.write_enabler.reveal(), parts_.node_id);
     if (!plan) return fail(plan.error());
     auto version = create_pending(parts_, out.share);
@@ -182,31 +184,34 @@ class Preparer {
     return out;
   }
 
-  // A new share may not join immutable ones: the first sound file of the slot decides.
-  Status check_slot_is_mutable() {
-    std::vector<std::string> names;
-    const int result =
-        parts_.files.list(parts_.layout.index_directory(commit_.storage_index), names);
-    if (result == -ENOENT) return {};
-    if (result < 0) return fail(file_error(result, commit_.storage_index.to_text()));
-    for (const std::string& name : names) {
-      const auto number = share_number_of_name(name);
-      if (!number) continue;
-      const ShareId share{commit_.storage_index, *number};
-      const auto open = open_share_file(parts_.files, parts_.layout, share, O_RDONLY);
-      if (!open) continue;
-      if (open->header.kind == ShareKind::mutable_slot) return {};
-      return fail(Errc::conflict, share.to_text() + " is immutable");
-    }
-    return {};
-  }
-
   DiskParts& parts_;
   const SlotCommit& commit_;
   const bool must_exist_;
 };
 
 }  // namespace
+
+Status check_slot_is_mutable(DiskParts& parts, StorageIndex storage_index) {
+  const auto check = [](ShareId share, ShareKind kind) -> Status {
+    if (kind == ShareKind::mutable_slot) return {};
+    return fail(Errc::conflict, share.to_text() + " is immutable");
+  };
+  if (const auto recent = parts.recent.find_any(storage_index)) {
+    return check({storage_index, recent->info().number}, recent->info().kind);
+  }
+  std::vector<std::string> names;
+  const int result = parts.files.list(parts.layout.index_directory(storage_index), names);
+  if (result == -ENOENT) return {};
+  if (result < 0) return fail(file_error(result, storage_index.to_text()));
+  for (const std::string& name : names) {
+    const auto number = share_number_of_name(name);
+    if (!number) continue;
+    const ShareId share{storage_index, *number};
+    const auto open = open_share_file(parts.files, parts.layout, share, O_RDONLY);
+    if (open) return check(share, open->header.kind);
+  }
+  return {};
+}
 
 Result<std::vector<PreparedChange>> prepare_slot(DiskParts& parts, const SlotCommit& commit,
                                                  bool must_exist) {

@@ -34,6 +34,9 @@ struct PreparedChange {
   GateChange gate;
 };
 
+// A new share may not join immutable ones: the first sound share of the slot decides. conflict.
+Status check_slot_is_mutable(DiskParts& parts, StorageIndex storage_index);
+
 // Changes in order of share number. Errors as Backend::commit_slot's.
 Result<std::vector<PreparedChange>> prepare_slot(DiskParts& parts, const SlotCommit& commit,
                                                  bool must_exist);

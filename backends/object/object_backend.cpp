@@ -354,6 +354,10 @@ Task<std::shared_ptr<ShareReader>> ObjectBackend::open(OpContext context, ShareI
 
 Task<std::vector<ShareInfo>> ObjectBackend::commit_slot(OpContext context, SlotCommit commit) {
   if (auto able = writable(); !able) co_return fail(std::move(able.error()));
+  if (commit.recorded) {
+    auto begun = co_await journal_.begin_slot_writes({commit.storage_index});
+    if (!begun) co_return fail(std::move(begun.error()));
+  }
   co_return co_await slots_.commit(context, std::move(commit));
 }
 

@@ -129,9 +129,8 @@ class Index : public Journal {
   virtual Task<void> drop_uploads(StorageIndex storage_index, std::vector<ShareNumber> numbers) = 0;
 
   // --- mutable slots -------------------------------------------------------------------------
-  // Marks the slot doubtful before the backend is told to change it. Durable on return.
-  virtual Task<void> begin_slot_write(StorageIndex storage_index) = 0;
-  // What the backend did; clears the mark. Durable on return.
+  // What the backend did, after it marked the slot doubtful (Journal::begin_slot_writes) or
+  // remembered the change itself; clears the mark. Durable on return.
   virtual Task<LeaseOutcome> finish_slot_write(SlotUpdate update) = 0;
   // The backend was asked and `shares` is all it holds: rows are made to agree, the mark and the
   // uploads' rows of shares that are there go. `leases` (parallel to shares) are merged into those

@@ -176,9 +176,9 @@ Task<void> SqliteIndex::drop_uploads(StorageIndex storage_index, std::vector<Sha
       });
 }
 
-Task<void> SqliteIndex::begin_slot_write(StorageIndex storage_index) {
-  return writer_.submit<void>([storage_index](Store& store) -> Status {
-    store.begin_slot_write(storage_index);
+Task<void> SqliteIndex::begin_slot_writes(std::vector<StorageIndex> storage_indexes) {
+  return writer_.submit<void>([indexes = std::move(storage_indexes)](Store& store) -> Status {
+    for (const StorageIndex& storage_index : indexes) store.begin_slot_write(storage_index);
     return {};
   });
 }

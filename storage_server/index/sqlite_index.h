@@ -34,7 +34,7 @@ class SqliteIndex final : public FullIndex {
   Task<void> finish_upload(ShareId share, ShareInfo info, Lease lease, std::int64_t now) override;
   Task<void> drop_uploads(StorageIndex storage_index, std::vector<ShareNumber> numbers) override;
 
-  Task<void> begin_slot_write(StorageIndex storage_index) override;
+  Task<void> begin_slot_writes(std::vector<StorageIndex> storage_indexes) override;
   Task<LeaseOutcome> finish_slot_write(SlotUpdate update) override;
   Task<void> settle_slot(StorageIndex storage_index, std::vector<ShareInfo> shares,
                          std::vector<Leases> leases, std::int64_t starter_expiry,

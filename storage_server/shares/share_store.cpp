@@ -145,7 +145,7 @@ Task<void> ShareStoreImpl::start(OpContext context) {
     auto settled = co_await slots_.settle(context, storage_index, numbers);
     if (!settled && settled.error().code() == Errc::unavailable) {
       // The store cannot be asked now: the first request that wants the slot asks it.
-      settled = co_await index_.begin_slot_write(storage_index);
+      settled = co_await index_.begin_slot_writes({storage_index});
     }
     if (!settled) co_return fail(std::move(settled.error()));
     auto dropped = co_await index_.drop_uploads(storage_index, numbers);
@@ -360,13 +360,14 @@ Task<void> ShareStoreImpl::write_slot(OpContext context, const HeldSlot& slot, W
   for (const ShareChange& change : commit.changes) {
     touched.push_back({slot.storage_index, change.number});
   }
-  auto begun = co_await index_.begin_slot_write(slot.storage_index);
-  if (!begun) co_return fail(std::move(begun.error()));
+  const auto recorded = std::make_shared<std::atomic<bool>>(false);
+  commit.recorded = recorded;
   auto changed = co_await backend_.commit_slot(context, std::move(commit));
   for (const ShareId& share : touched) slots_.changed(share);
   if (!changed) {
-    // With an unknown outcome the slot stays doubtful: the next request asks the backend.
-    if (changed.error().outcome_known()) {
+    if (!changed.error().outcome_known()) {
+      slots_.distrust(slot.storage_index, recorded);
+    } else {
       SlotUpdate nothing;
       nothing.storage_index = slot.storage_index;
       nothing.now = update.now;
@@ -376,8 +377,12 @@ Task<void> ShareStoreImpl::write_slot(OpContext context, const HeldSlot& slot, W
     co_return fail(std::move(changed.error()));
   }
   update.changed = std::move(*changed);
-  auto recorded = co_await index_.finish_slot_write(std::move(update));
-  if (!recorded) co_return fail(std::move(recorded.error()));
+  auto stored = co_await index_.finish_slot_write(std::move(update));
+  if (!stored) {
+    slots_.distrust(slot.storage_index, recorded);
+    co_return fail(std::move(stored.error()));
+  }
+  *recorded = true;
   co_return Status{};
 }
 

@@ -40,6 +40,7 @@ bool HeldSlot::holds(ShareKind kind) const {
 Result<Slot> Slots::look(const StorageIndex& storage_index,
                          const std::vector<ShareNumber>& wanted) {
   auto slot = index_.find(storage_index);
+  if (slot && is_distrusted(storage_index)) slot->doubtful = true;
   if (!slot || slot->doubtful || !backend_.traits().listings_may_lag) return slot;
   const std::int64_t rebuilt_at = index_.rebuilt_at();
   if (rebuilt_at == 0) return slot;
@@ -89,8 +90,35 @@ Task<void> Slots::settle(OpContext context, StorageIndex storage_index,
   }
   for (const ShareRow& row : slot->shares) readers_.drop({storage_index, row.info.number});
   const std::int64_t now = unix_seconds(clock_.utc_now());
-  co_return co_await index_.settle_slot(storage_index, std::move(*found), std::move(leases),
-                                        now + kStarterLeaseSeconds, now);
+  Status settled = co_await index_.settle_slot(storage_index, std::move(*found), std::move(leases),
+                                               now + kStarterLeaseSeconds, now);
+  if (settled) trust(storage_index);
+  co_return settled;
+}
+
+void Slots::distrust(const StorageIndex& storage_index,
+                     std::shared_ptr<std::atomic<bool>> recorded) {
+  // The backend had the slot marked: the index does not forget that.
+  if (const auto slot = index_.find(storage_index); slot && slot->doubtful) return;
+  const std::lock_guard hold(distrusted_mutex_);
+  distrusted_[storage_index].push_back(std::move(recorded));
+  distrusted_count_ = distrusted_.size();
+}
+
+bool Slots::is_distrusted(const StorageIndex& storage_index) const {
+  if (distrusted_count_ == 0) return false;
+  const std::lock_guard hold(distrusted_mutex_);
+  return distrusted_.contains(storage_index);
+}
+
+void Slots::trust(const StorageIndex& storage_index) {
+  if (distrusted_count_ == 0) return;
+  const std::lock_guard hold(distrusted_mutex_);
+  const auto found = distrusted_.find(storage_index);
+  if (found == distrusted_.end()) return;
+  for (const auto& recorded : found->second) *recorded = true;
+  distrusted_.erase(found);
+  distrusted_count_ = distrusted_.size();
 }
 
 Task<void> Slots::read_headers(OpContext context, HeldSlot& slot) {

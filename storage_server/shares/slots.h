@@ -4,7 +4,9 @@
 // unavailable (an error), lost (architecture: contracts). Any thread; outlives every HeldSlot.
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -62,6 +64,11 @@ class Slots {
   // The same for a caller that holds the lock and has seen the share's row.
   Task<std::shared_ptr<ShareReader>> open_held(OpContext context, ShareId share);
 
+  // What came of a change could not be told or recorded: until the slot is settled every look at it
+  // is in doubt. `recorded` (SlotCommit) becomes true then. Bounded by what the backend remembers
+  // of unrecorded changes. The caller holds the lock.
+  void distrust(const StorageIndex& storage_index, std::shared_ptr<std::atomic<bool>> recorded);
+
   // The share was changed: readers opened before are not handed out again.
   void changed(const ShareId& share) { readers_.drop(share); }
 
@@ -85,6 +92,8 @@ class Slots {
 
  private:
   Task<void> read_headers(OpContext context, HeldSlot& slot);
+  bool is_distrusted(const StorageIndex& storage_index) const;
+  void trust(const StorageIndex& storage_index);
 
   static constexpr std::size_t kMaxMissing = 4096;
 
@@ -93,6 +102,10 @@ class Slots {
   Clock& clock_;
   ReaderCache readers_;
   KeyedMutex<StorageIndex, StorageIndexHash> locks_;
+  mutable std::mutex distrusted_mutex_;
+  std::map<StorageIndex, std::vector<std::shared_ptr<std::atomic<bool>>>> distrusted_;
+  // Its size, so that nearly every look costs no lock.
+  std::atomic<std::size_t> distrusted_count_{0};
   std::mutex missing_mutex_;
   std::map<ShareId, Monotonic> first_missed_;
 };

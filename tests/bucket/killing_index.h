@@ -45,8 +45,8 @@ class KillingIndex final : public Index {
   Task<void> drop_uploads(StorageIndex index, std::vector<ShareNumber> numbers) override {
     return step("drop_uploads", inner_.drop_uploads(index, std::move(numbers)));
   }
-  Task<void> begin_slot_write(StorageIndex index) override {
-    return step("begin_slot_write", inner_.begin_slot_write(index));
+  Task<void> begin_slot_writes(std::vector<StorageIndex> indexes) override {
+    return step("begin_slot_writes", inner_.begin_slot_writes(std::move(indexes)));
   }
   Task<LeaseOutcome> finish_slot_write(SlotUpdate update) override {
     return step("finish_slot_write", inner_.finish_slot_write(std::move(update)));

@@ -1,5 +1,7 @@
 #include "tests/model/model_world.h"
 
+#include <chrono>
+#include <cstdint>
 #include <stdexcept>
 
 #include "backends/disk/disk_backend.h"
@@ -71,13 +73,21 @@ class S3World final : public ModelWorld {
 
 class CrashWorld final : public ModelWorld {
  public:
-  CrashWorld(bool ordered, SyncMode mode) : files_(ordered), mode_(mode) {}
+  // How small changes become durable: a log so small that it goes round and round, or none.
+  struct Log {
+    std::uint64_t bytes = 0;
+    std::chrono::milliseconds make_files_after{0};
+  };
+
+  CrashWorld(bool ordered, SyncMode mode, Log log) : files_(ordered), mode_(mode), log_(log) {}
 
   // Null: the disk failed or stopped while the directories were made.
   std::unique_ptr<Backend> open_backend() override {
     DiskOptions options;
     options.storage_directory = "/storage";
     options.sync_mode = mode_;
+    options.redo_log_bytes = log_.bytes;
+    options.make_files_after = log_.make_files_after;
     options.files = &files_;
     auto backend = make_disk_backend(options, journal, pool_, clock);
     return backend ? std::move(*backend) : nullptr;
@@ -87,12 +97,18 @@ class CrashWorld final : public ModelWorld {
  private:
   CrashFileSystem files_;
   const SyncMode mode_;
+  const Log log_;
   IoPool pool_{2};
 };
 
-ModelCase crash_case(std::string name, bool ordered, SyncMode mode) {
+constexpr CrashWorld::Log kNoLog;
+// Files are made only when something asks for them, or all the time.
+constexpr CrashWorld::Log kFilesWhenAsked{64 * 1024, std::chrono::hours(1)};
+constexpr CrashWorld::Log kFilesBehind{64 * 1024, std::chrono::milliseconds(1)};
+
+ModelCase crash_case(std::string name, bool ordered, SyncMode mode, CrashWorld::Log log = kNoLog) {
   return {std::move(name), true, 20,
-          [ordered, mode] { return std::make_unique<CrashWorld>(ordered, mode); }};
+          [ordered, mode, log] { return std::make_unique<CrashWorld>(ordered, mode, log); }};
 }
 
 }  // namespace
@@ -106,6 +122,11 @@ std::vector<ModelCase> model_cases() {
       crash_case("disk_sync_files", false, SyncMode::automatic),
       crash_case("disk_per_file", false, SyncMode::per_file),
       crash_case("disk_per_file_ordered", true, SyncMode::per_file),
+      crash_case("disk_write_out_logged", true, SyncMode::automatic, kFilesWhenAsked),
+      crash_case("disk_sync_files_logged", false, SyncMode::automatic, kFilesWhenAsked),
+      crash_case("disk_per_file_logged", false, SyncMode::per_file, kFilesWhenAsked),
+      crash_case("disk_write_out_behind", true, SyncMode::automatic, kFilesBehind),
+      crash_case("disk_sync_files_behind", false, SyncMode::automatic, kFilesBehind),
   };
 }
 

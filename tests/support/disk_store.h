@@ -89,6 +89,8 @@ class DiskStore {
     }
     return total;
   }
+  // For tests that look at share files, or touch them.
+  void make_files() { must(run_task(backend->scan(clock.context(), {}, 1))); }
   std::filesystem::path file_of(ShareId share) const {
     return share_file_path(directory_ / "storage", share);
   }

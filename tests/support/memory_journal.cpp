@@ -22,6 +22,18 @@ Task<void> MemoryJournal::note_upload(ShareId share, std::string store_note) {
   co_return Status{};
 }
 
+Task<void> MemoryJournal::begin_slot_writes(std::vector<StorageIndex> storage_indexes) {
+  if (Status ok = before("begin_slot_writes"); !ok) co_return fail(ok.error());
+  const std::lock_guard lock(mutex_);
+  doubtful_.insert(storage_indexes.begin(), storage_indexes.end());
+  co_return Status{};
+}
+
+std::set<StorageIndex> MemoryJournal::doubtful() const {
+  const std::lock_guard lock(mutex_);
+  return doubtful_;
+}
+
 Task<std::uint64_t> MemoryJournal::put_intent(StorageIndex storage_index, std::string body) {
   if (Status ok = before("put_intent"); !ok) co_return fail(ok.error());
   const std::lock_guard lock(mutex_);

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ namespace sharestore {
 class MemoryJournal final : public Journal {
  public:
   Task<void> note_upload(ShareId share, std::string store_note) override;
+  Task<void> begin_slot_writes(std::vector<StorageIndex> storage_indexes) override;
   Task<std::uint64_t> put_intent(StorageIndex storage_index, std::string body) override;
   Task<void> drop_intent(std::uint64_t id) override;
   Result<std::vector<UnfinishedUpload>> unfinished_uploads() override;
@@ -26,6 +28,9 @@ class MemoryJournal final : public Journal {
   void begin_upload(UnfinishedUpload upload);
   void end_upload(ShareId share);
 
+  // Slots that were said to be doubtful, ever.
+  std::set<StorageIndex> doubtful() const;
+
   // Called before each call does anything, with its name ("put_intent", …); an error is returned to
   // the caller in place of doing it.
   void set_hook(std::function<Status(const char* call)> hook);
@@ -33,10 +38,11 @@ class MemoryJournal final : public Journal {
  private:
   Status before(const char* call);
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::function<Status(const char*)> hook_;
   std::map<ShareId, UnfinishedUpload> uploads_;
   std::map<std::uint64_t, Intent> intents_;
+  std::set<StorageIndex> doubtful_;
   std::uint64_t next_id_ = 1;
 };
 

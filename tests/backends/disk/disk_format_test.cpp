@@ -46,6 +46,7 @@ TEST_F(DiskFormat, UploadsTheWorkedExample) {
   const Leases leases{letter_lease('R', 'C', 1700000000, 0).lease,
                       letter_lease('r', 'c', 1700000001, 1).lease};
   ASSERT_TRUE(disk_.upload(kShare, "hello", leases));
+  ASSERT_TRUE(disk_.settle(kIndex));
   EXPECT_EQ(read_file(path_of(kShare)), immutable_example(2));
   const ShareId other{test_index(2), 12};
   ASSERT_TRUE(disk_.upload(other, "hello", leases, 2));
@@ -55,6 +56,7 @@ TEST_F(DiskFormat, UploadsTheWorkedExample) {
 TEST_F(DiskFormat, CommitsTheWorkedExample) {
   ASSERT_TRUE(disk_.commit(kIndex, {disk_.change(0, {{0, "data"}}, std::nullopt,
                                                  {letter_lease('R', 'C', 1700000000)})}));
+  ASSERT_TRUE(disk_.settle(kIndex));
   EXPECT_EQ(read_file(path_of(kShare)), mutable_example(2));
 }
 
@@ -82,6 +84,7 @@ TEST_F(DiskFormat, ReadsAndKeepsVersionOne) {
 
 TEST_F(DiskFormat, DamagedFilesAreLeftOutAndReported) {
   ASSERT_TRUE(disk_.upload({kIndex, 0}, "good"));
+  ASSERT_TRUE(disk_.settle(kIndex));
   const std::string good = read_file(path_of(kShare));
   const std::vector<std::pair<ShareNumber, std::string>> bad{
       {1, ""},
@@ -146,6 +149,7 @@ TEST_F(DiskFormat, UploadsLeaveNothingBehind) {
   }
   EXPECT_TRUE(fs::is_empty(shares() / "incoming"));
   ASSERT_TRUE(disk_.commit(test_index(2), {disk_.change(0, {{0, "x"}}), disk_.change(1, {})}));
+  ASSERT_TRUE(disk_.settle(test_index(2)));
   EXPECT_TRUE(fs::is_empty(directory_ / "storage/pending"));
   ASSERT_TRUE(disk_.commit(test_index(2), {disk_.removal(0), disk_.removal(1)}));
   EXPECT_FALSE(fs::exists(path_of({test_index(2), 0}).parent_path()));

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,18 @@ inline std::string mode_suffix(SyncMode mode) {
     case SyncMode::per_file: return "_per_file";
   }
   return "_unknown";
+}
+
+// Small changes go through the redo log, or to their files at once. Files are made when they are
+// asked for only, so that what happens when does not depend on the time.
+enum class SmallChanges { logged, at_once };
+inline std::string log_suffix(SmallChanges small) {
+  return small == SmallChanges::logged ? "_logged" : "";
+}
+inline void choose(SmallChanges small, DiskOptions& options) {
+  constexpr std::uint64_t kLogBytes = 256 * 1024;
+  options.redo_log_bytes = small == SmallChanges::logged ? kLogBytes : 0;
+  options.make_files_after = std::chrono::hours(1);
 }
 
 class DiskFixture {
@@ -76,6 +89,12 @@ class DiskFixture {
   Result<std::vector<ShareInfo>> commit(StorageIndex index, std::vector<ShareChange> changes) {
     return run_task(
         backend->commit_slot(context(), {index, letter_secret('W'), std::move(changes)}));
+  }
+
+  // Makes the files of what was logged.
+  Status settle(StorageIndex index) {
+    const auto listed = run_task(backend->list(context(), index, {}));
+    return listed ? Status() : fail(listed.error());
   }
 
   // The whole share, or "<code>".

@@ -93,7 +93,8 @@ bool changes_something(const std::string& call) {
 // A store whose process can be ended before a step: from there on nothing happens any more.
 class Mortal {
  public:
-  explicit Mortal(SyncMode mode) : files_(mode == SyncMode::automatic), disk(options(mode)) {}
+  Mortal(SyncMode mode, SmallChanges small)
+      : files_(mode == SyncMode::automatic), disk(options(mode, small)) {}
 
   void end_before(std::size_t step) {
     steps_.clear();
@@ -126,11 +127,12 @@ class Mortal {
   }
 
  private:
-  DiskOptions options(SyncMode mode) {
+  DiskOptions options(SyncMode mode, SmallChanges small) {
     DiskOptions options;
     options.storage_directory = "/storage";
     options.files = &files_;
     options.sync_mode = mode;
+    choose(small, options);
     return options;
   }
   int take(const std::string& call, std::size_t step) {
@@ -150,29 +152,31 @@ class Mortal {
   DiskFixture disk;
 };
 
-class KillPoints : public testing::TestWithParam<std::tuple<WriteCase, bool, SyncMode>> {};
-INSTANTIATE_TEST_SUITE_P(Every, KillPoints,
-                         testing::Combine(testing::ValuesIn(write_cases()), testing::Bool(),
-                                          testing::Values(SyncMode::automatic, SyncMode::sync_files,
-                                                          SyncMode::per_file)),
-                         [](const auto& test) {
-                           return std::get<0>(test.param).name +
-                                  (std::get<1>(test.param) ? "_power_cut" : "_kill") +
-                                  mode_suffix(std::get<2>(test.param));
-                         });
+class KillPoints
+    : public testing::TestWithParam<std::tuple<WriteCase, bool, SyncMode, SmallChanges>> {};
+INSTANTIATE_TEST_SUITE_P(
+    Every, KillPoints,
+    testing::Combine(testing::ValuesIn(write_cases()), testing::Bool(),
+                     testing::Values(SyncMode::automatic, SyncMode::sync_files, SyncMode::per_file),
+                     testing::Values(SmallChanges::at_once, SmallChanges::logged)),
+    [](const auto& test) {
+      return std::get<0>(test.param).name + (std::get<1>(test.param) ? "_power_cut" : "_kill") +
+             mode_suffix(std::get<2>(test.param)) + log_suffix(std::get<3>(test.param));
+    });
 
 TEST_P(KillPoints, OfEveryStep) {
-  const auto& [write, power_cut, mode] = GetParam();
+  const auto& [write, power_cut, mode, small] = GetParam();
   constexpr std::size_t kMoreStepsThanAny = 400;
   std::string after;
   for (std::size_t step = 1; step <= kMoreStepsThanAny; ++step) {
     std::mt19937_64 random(step);
-    Mortal mortal(mode);
+    Mortal mortal(mode, small);
     ASSERT_TRUE(mortal.disk.reopen());
     write.prepare(mortal.disk);
     const std::string before = look(mortal.disk);
     mortal.end_before(step);
     const bool done = mortal.disk.commit(kIndex, write.changes()).has_value();
+    if (done) static_cast<void>(mortal.disk.settle(kIndex));
     const bool ended = mortal.ended();
     const std::vector<std::string> steps = mortal.steps();
     SCOPED_TRACE("ended before step " + std::to_string(step) + ", " + steps.back());
@@ -192,7 +196,7 @@ TEST_P(KillPoints, OfEveryStep) {
       EXPECT_NE(seen, before) << "acknowledged and lost";
     }
     if (after.empty()) {
-      Mortal whole(mode);
+      Mortal whole(mode, small);
       ASSERT_TRUE(whole.disk.reopen());
       write.prepare(whole.disk);
       ASSERT_TRUE(whole.disk.commit(kIndex, write.changes()));

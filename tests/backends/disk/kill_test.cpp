@@ -34,6 +34,9 @@ class DirectoryJournal final : public Journal {
   Task<void> note_upload(ShareId /*share*/, std::string /*store_note*/) override {
     co_return Status{};
   }
+  Task<void> begin_slot_writes(std::vector<StorageIndex> /*storage_indexes*/) override {
+    co_return Status{};
+  }
   Task<std::uint64_t> put_intent(StorageIndex storage_index, std::string body) override {
     const std::uint64_t id = next_++;
     const fs::path place = directory_ / std::to_string(id);

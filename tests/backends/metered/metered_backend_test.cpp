@@ -75,6 +75,7 @@ TEST_F(MeteredBackendTest, AFailureOfTheStoreIsKeptWithItsTime) {
   MemoryJournal journal;
   DiskOptions options;
   options.storage_directory = directory / "storage";
+  options.redo_log_bytes = 0;
   auto disk = make_disk_backend(options, journal, pool, clock_);
   ASSERT_TRUE(disk);
   backend_ = make_metered_backend(std::move(*disk), clock_);

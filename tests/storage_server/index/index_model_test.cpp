@@ -137,7 +137,7 @@ class IndexModelTest : public IndexTest, public ::testing::WithParamInterface<Ke
         }
       }
     }
-    must(index_->begin_slot_write(si));
+    must(index_->begin_slot_writes({si}));
     const LeaseOutcome outcome = must(index_->finish_slot_write(update));
     EXPECT_EQ(outcome.added, expected.added);
     EXPECT_EQ(outcome.renewed, expected.renewed);

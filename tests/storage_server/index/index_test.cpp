@@ -165,7 +165,7 @@ TEST_F(IndexTest, A_renewal_that_needs_a_closer_look_is_left_alone) {
   expect_left(1, lease, "a share without the lease");
   add_share(2, 0, 1000);
   expect_left(2, client_lease(1, std::int64_t{1} << 40), "the log has no room for its end");
-  must(index_->begin_slot_write(test_index(2)));
+  must(index_->begin_slot_writes({test_index(2)}));
   expect_left(2, lease, "a write under way");
   for (const ShareState state : {ShareState::unread, ShareState::going, ShareState::lost}) {
     add_share(3, 0, 1000);
@@ -188,7 +188,7 @@ TEST_F(IndexTest, A_renewal_that_needs_a_closer_look_is_left_alone) {
 TEST_F(IndexTest, A_renewal_is_held_up_by_the_doubt_of_its_own_slot_only) {
   add_share(1, 0, 1000);
   add_share(2, 0, 1000);
-  must(index_->begin_slot_write(test_index(2)));
+  must(index_->begin_slot_writes({test_index(2)}));
   EXPECT_TRUE(must(index_->renew(test_index(1), client_lease(1, 5000))));
   EXPECT_FALSE(must(index_->renew(test_index(2), client_lease(1, 5000))));
   SlotUpdate nothing;
@@ -238,7 +238,7 @@ TEST_F(IndexTest, A_share_takes_only_so_many_unexpired_leases) {
 }
 
 TEST_F(IndexTest, A_mutable_write_marks_the_slot_until_it_is_finished) {
-  must(index_->begin_slot_write(test_index(4)));
+  must(index_->begin_slot_writes({test_index(4)}));
   EXPECT_TRUE(must(index_->find(test_index(4))).doubtful);
   EXPECT_EQ(must(index_->doubtful_slots(10)), std::vector<StorageIndex>{test_index(4)});
 
@@ -256,7 +256,7 @@ TEST_F(IndexTest, A_mutable_write_marks_the_slot_until_it_is_finished) {
   EXPECT_EQ(slot.shares[1].info, mutable_info(1));
   EXPECT_EQ(index_->totals().mutable_shares, 2u);
 
-  must(index_->begin_slot_write(test_index(4)));
+  must(index_->begin_slot_writes({test_index(4)}));
   update.changed = {mutable_info(1, 900)};
   update.changed[0].enabler_digest.reset();
   update.removed = {0};
@@ -277,14 +277,14 @@ TEST_F(IndexTest, A_mutable_write_marks_the_slot_until_it_is_finished) {
 }
 
 TEST_F(IndexTest, Doubt_outlives_a_crash_until_the_slot_is_settled) {
-  must(index_->begin_slot_write(test_index(4)));
+  must(index_->begin_slot_writes({test_index(4)}));
   SlotUpdate update;
   update.storage_index = test_index(4);
   update.changed = {mutable_info(0), mutable_info(1)};
   update.leased = {0, 1};
   update.lease = client_lease(1, 5000);
   must(index_->finish_slot_write(update));
-  must(index_->begin_slot_write(test_index(4)));
+  must(index_->begin_slot_writes({test_index(4)}));
   crash_and_open();
   ASSERT_TRUE(must(index_->find(test_index(4))).doubtful);
 

@@ -29,7 +29,7 @@ class IndexViewsTest : public IndexTest {
     update.leased = {0};
     update.lease = client_lease(1, expires_at);
     update.now = now();
-    must(index_->begin_slot_write(test_index(n)));
+    must(index_->begin_slot_writes({test_index(n)}));
     must(index_->finish_slot_write(update));
   }
   static ScannedShare scanned(std::uint64_t n, ShareNumber number, Leases leases) {
@@ -86,7 +86,7 @@ TEST_F(IndexViewsTest, A_claim_looks_again) {
   add_share(4, 0, 100);
   must(index_->add_or_renew(test_index(1), {}, client_lease(1, 5000)));
   EXPECT_FALSE(must(index_->claim_expired(share_id(1), 1000))) << "renewed since";
-  must(index_->begin_slot_write(test_index(2)));
+  must(index_->begin_slot_writes({test_index(2)}));
   EXPECT_FALSE(must(index_->claim_expired(share_id(2), 1000))) << "being written";
   must(index_->begin_uploads(test_index(3), {0}, 5, 5));
   EXPECT_FALSE(must(index_->claim_expired(share_id(3), 1000))) << "being uploaded";

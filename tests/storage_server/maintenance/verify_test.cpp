@@ -234,6 +234,7 @@ TEST_F(VerifyTest, TenThousandGoodSharesRaiseNoAlarm) {
 TEST_F(VerifyTest, AScopeIsAStorageIndexOrABeginning) {
   fill(60);
   const StorageIndex one = share(7).storage_index;
+  disk_->make_files();
   fs::remove(disk_->file_of(share(7)));
   fs::remove(disk_->file_of(share(8)));
   VerifyOptions options;
@@ -254,6 +255,7 @@ TEST_F(VerifyTest, AScopeIsAStorageIndexOrABeginning) {
 
 TEST_F(VerifyTest, GoesOnWhereItWasEnded) {
   fill(200);
+  disk_->make_files();
   for (std::uint64_t n = 0; n < 200; n += 20) fs::remove(disk_->file_of(share(n)));
   std::uint64_t faults = 0;
   std::uint64_t stored = 0;
@@ -277,6 +279,7 @@ TEST_F(VerifyTest, GoesOnWhereItWasEnded) {
 TEST_F(VerifyTest, AMissingShareIsLostOnlyWhenTheStoreSaidSoTwice) {
   fill(4);
   const ShareId gone = share(3);
+  disk_->make_files();
   fs::remove(disk_->file_of(gone));
   const Monotonic begun = clock_.now();
   const VerifyReport report = verify(repair());

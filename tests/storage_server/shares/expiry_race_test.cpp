@@ -255,7 +255,7 @@ TEST_F(ExpiryRaces, AShareOfASlotWhoseWriteIsOpenIsLookedAtFirst) {
   ASSERT_TRUE(read_test_write(kSlotA, writes(0, {{0, "one"}}))->success);
   all_leases_end();
   // What a crash leaves in the middle of a mutable write.
-  ASSERT_TRUE(run(index_->begin_slot_write(kSlotA)));
+  ASSERT_TRUE(run(index_->begin_slot_writes({kSlotA})));
   int lists = 0;
   hooks_->before = [&lists](std::string_view call) -> Status {
     if (call == "list") ++lists;

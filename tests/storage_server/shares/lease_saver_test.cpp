@@ -44,10 +44,11 @@ TEST_F(LeaseSaver, IsNotHeldUpByAReaderAtHand) {
 }
 
 TEST_F(LeaseSaver, IsNotNeededForVersionOneContainers) {
+  disk_.make_files();
   std::string file = read_file(disk_.file_of(kShare));
   file.replace(0, 4, put_u32(1));
   write_file(disk_.file_of(kShare), file);
-  DiskStore::must(run_task(disk_.index->begin_slot_write(kShare.storage_index)));
+  DiskStore::must(run_task(disk_.index->begin_slot_writes({kShare.storage_index})));
   ASSERT_TRUE(disk_.lease(kShare.storage_index, 'q'));
   clock_.advance(std::chrono::hours(1));
   ASSERT_TRUE(disk_.lease(kShare.storage_index, 'q'));

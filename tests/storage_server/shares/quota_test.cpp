@@ -28,7 +28,8 @@ class Quota : public testing::Test {
     const IndexTotals totals = disk_->index->totals();
     return totals.immutable_bytes + totals.mutable_bytes;
   }
-  std::uint64_t on_disk() const {
+  std::uint64_t on_disk() {
+    disk_->make_files();
     std::uint64_t bytes = 0;
     for (const auto& entry : fs::recursive_directory_iterator(directory_ / "storage/shares")) {
       if (entry.is_regular_file()) bytes += entry.file_size();
@@ -80,11 +81,12 @@ TEST_F(Quota, AVersionOneContainerThatTakesALeaseCountsItAtOnce) {
   open();
   const ShareId share{test_index(1), 0};
   disk_->put(share, "data");
+  disk_->make_files();
   // The version is the container's first word; its lease record becomes secrets in clear.
   std::string file = read_file(disk_->file_of(share));
   file.replace(0, 4, put_u32(1));
   write_file(disk_->file_of(share), file);
-  DiskStore::must(run_task(disk_->index->begin_slot_write(share.storage_index)));
+  DiskStore::must(run_task(disk_->index->begin_slot_writes({share.storage_index})));
   ASSERT_TRUE(disk_->lease(share.storage_index, 'q'));
   EXPECT_EQ(fs::file_size(disk_->file_of(share)), file.size() + kImmutableLeaseBytes);
   EXPECT_EQ(counted(), on_disk());

@@ -48,7 +48,7 @@ TEST_F(Renewals, NeedNoLockOfTheSlotAndAskNoStore) {
 TEST_F(Renewals, OfASlotInDoubtWaitUntilItIsSettled) {
   ASSERT_TRUE(read_test_write(kSlotA, writes(0, {{0, "data"}}))->success);
   clock_.advance(std::chrono::hours(1));
-  ASSERT_TRUE(run(index_->begin_slot_write(kSlotA)));
+  ASSERT_TRUE(run(index_->begin_slot_writes({kSlotA})));
   lists_ = 0;
   ASSERT_TRUE(lease(context(), 'r'));
   EXPECT_EQ(lists_, 1);
@@ -58,7 +58,7 @@ TEST_F(Renewals, OfASlotInDoubtWaitUntilItIsSettled) {
 
 TEST_F(Renewals, OfASlotInDoubtAreNotBelievedBeforeTheStoreAnswers) {
   ASSERT_TRUE(read_test_write(kSlotA, writes(0, {{0, "data"}}))->success);
-  ASSERT_TRUE(run(index_->begin_slot_write(kSlotA)));
+  ASSERT_TRUE(run(index_->begin_slot_writes({kSlotA})));
   ASSERT_TRUE(run(backend_->remove(context(), kShare)));
   const Status leased = lease(context(), 'r');
   ASSERT_FALSE(leased);

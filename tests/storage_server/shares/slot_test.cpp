@@ -177,7 +177,7 @@ TEST_F(MutableSlots, AnswersAreBounded) {
 TEST_F(MutableSlots, ASlotLeftInDoubtIsSettledByAskingTheBackend) {
   ASSERT_TRUE(read_test_write(kSlotA, writes(0, {{0, "old"}})));
   // As after a crash between the backend's change and the index's row.
-  ASSERT_TRUE(run(index_->begin_slot_write(kSlotA)));
+  ASSERT_TRUE(run(index_->begin_slot_writes({kSlotA})));
   SlotCommit commit{kSlotA, letter_secret('W'), {}};
   ShareChange change;
   change.number = 1;
