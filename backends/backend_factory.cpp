@@ -70,6 +70,7 @@ class Maker {
     DiskOptions options;
     options.storage_directory = config_.storage_directory;
     options.node_id = dependencies_.node_id;
+    options.redo_log_bytes = dependencies_.redo_log_bytes;
     return make_disk_backend(options, dependencies_.journal, dependencies_.pool,
                              dependencies_.clock);
   }

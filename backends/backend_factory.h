@@ -6,6 +6,7 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include <array>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -32,6 +33,8 @@ struct BackendDependencies {
   std::array<unsigned char, 20> node_id{};
   // Start takes a bucket over from another run of this node (`admin take-over`).
   bool take_over = false;
+  // DiskOptions::redo_log_bytes.
+  std::uint64_t redo_log_bytes = 0;
 };
 
 // invalid_argument, unsupported: the configuration cannot be served, and why. Nothing is contacted

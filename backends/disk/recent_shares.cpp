@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <set>
 #include <utility>
 
 #include "backends/core/log.h"
@@ -30,7 +29,7 @@ bool is_recorded(const RecentShares::Recorded& recorded) { return !recorded || *
 
 RecentVersion::RecentVersion(Bytes content, const ShareHeader& header, ShareNumber number)
     : info_(to_share_info(number, header)),
-      mark_(mark_of(content.span())),
+      mark_(mark_of(header, content.span())),
       data_offset_(header.data_offset),
       content_(std::move(content)) {}
 
@@ -188,76 +187,6 @@ Task<void> RecentShares::finish() {
 std::string RecentShares::trouble() const {
   const std::lock_guard lock(mutex_);
   return trouble_;
-}
-
-// --- after a stop -------------------------------------------------------------------------------
-
-std::map<ShareId, RecentShares::Found> RecentShares::newest_of(std::vector<RedoBatch> batches) {
-  std::map<ShareId, Found> newest;
-  for (RedoBatch& batch : batches) {
-    for (RedoRecord& record : batch.records) {
-      if (const auto older = newest.find(record.share); older != newest.end()) {
-        log_.release(older->second.batch);
-        newest.erase(older);
-      }
-      if (record.content) newest[record.share] = {batch.number, std::move(record)};
-    }
-  }
-  return newest;
-}
-
-Status RecentShares::take_up(const std::map<ShareId, Found>& newest) {
-  for (const auto& [share, found] : newest) {
-    FileMark there;
-    auto file = File::open(parts_.files, parts_.layout.share(share), O_RDONLY, share.to_text());
-    if (!file && file.error().code() != Errc::not_found) return fail(file.error());
-    if (file) {
-      const auto bytes = read_whole(*file, kMaxLoggedFileBytes);
-      // A larger file is nothing that was logged.
-      if (!bytes && bytes.error().code() != Errc::too_large) return fail(bytes.error());
-      there = bytes ? mark_of(*bytes) : FileMark{true, kMaxLoggedFileBytes + 1, 0};
-    }
-    const ByteSpan content = found.record.content->span();
-    const bool is_expected =
-        std::ranges::find(found.record.before, there) != found.record.before.end();
-    if (there != mark_of(content) && !is_expected) {
-      log::warning(
-          "share {} was changed by another program after this node had stopped; its "
-          "version in the redo log is not used",
-          share.to_text());
-    }
-    if (!is_expected || there == mark_of(content)) {
-      log_.release(found.batch);
-      continue;
-    }
-    const auto header = parse_share_header(
-        content.first(std::min(content.size(), kShareHeaderBytes)), content.size());
-    if (!header) return fail(header.error().with_context(share.to_text()));
-    const std::lock_guard lock(mutex_);
-    entries_[share] = {
-        std::make_shared<RecentVersion>(*found.record.content, *header, share.number), found.batch,
-        nullptr, there, std::nullopt};
-  }
-  return {};
-}
-
-Task<void> RecentShares::recover() {
-  auto batches = co_await parts_.pool.run([this] { return log_.recover(); });
-  if (!batches) co_return fail(batches.error());
-  std::set<StorageIndex> named;
-  for (const RedoBatch& batch : *batches) {
-    for (const RedoRecord& record : batch.records) named.insert(record.share.storage_index);
-  }
-  if (named.empty()) co_return Status{};
-  Status done = co_await parts_.journal.begin_slot_writes({named.begin(), named.end()});
-  if (!done) co_return done;
-  const auto newest = newest_of(std::move(*batches));
-  done = co_await parts_.pool.run([this, &newest] { return take_up(newest); });
-  if (!done) co_return done;
-  done = co_await settle_all();
-  // They wait in memory until there is room.
-  if (!done && done.error().code() == Errc::no_space) done = {};
-  co_return done;
 }
 
 // --- making files -------------------------------------------------------------------------------

@@ -7,9 +7,9 @@
 // Crash argument. A version is answered when its record is durable. Its batch stays in the log
 // until its file is durable, or a newer version's record is, and until the caller has recorded the
 // change (SlotCommit::recorded). A start reads the log back, tells the journal which slots it
-// names, and makes what is missing. A record names what may lie on disk before it, so a file that
-// somebody else changed since (the Python node, after a crash) is told apart and left alone, with a
-// warning. Whatever changes a share without the log calls retire() first: it waits for the file and
+// names, and makes what is missing. A record names what data may lie on disk before it, so a file
+// that somebody else changed since (the Python node, after a crash) is told apart and left alone,
+// with a warning; leases that somebody else renewed are kept. Whatever changes a share without the log calls retire() first: it waits for the file and
 // makes the share's records void, durably, so that no start repeats them.
 //
 // When a file cannot be made (disk full, no inodes) its version stays in memory and in the log, and
@@ -136,9 +136,10 @@ class RecentShares {
   void take(const std::vector<NewVersion>& versions, std::uint64_t batch, const Recorded& recorded);
   void let_go(Held held);
 
-  // --- recover()
+  // --- recent_recovery.cpp
   std::map<ShareId, Found> newest_of(std::vector<RedoBatch> batches);
   Status take_up(const std::map<ShareId, Found>& newest);
+  Status take_up(ShareId share, const Found& found);
 
   // --- the making thread
   void run();

@@ -4,7 +4,6 @@
 #include <string_view>
 
 #include "backends/disk/crc32c.h"
-#include "backends/share_file/layout.h"
 
 namespace sharestore {
 namespace {
@@ -33,7 +32,7 @@ void append_record(const RedoRecord& record, std::string& to) {
   to.append(put_u32(record.content ? static_cast<std::uint32_t>(record.content->size()) : 0));
   for (const FileMark& mark : record.before) {
     to.push_back(mark.there ? 1 : 0);
-    to.append(put_u64(mark.bytes)).append(put_u32(mark.crc));
+    to.append(put_u64(mark.data_bytes)).append(put_u32(mark.data_crc));
   }
   if (record.content) to.append(record.content->text());
 }
@@ -59,7 +58,9 @@ bool take_record(std::string_view& text, RedoRecord& record) {
 
 }  // namespace
 
-FileMark mark_of(ByteSpan content) { return {true, content.size(), crc32c(content)}; }
+FileMark mark_of(const ShareHeader& header, ByteSpan file) {
+  return {true, header.data_bytes, crc32c(file.subspan(header.data_offset, header.data_bytes))};
+}
 
 std::size_t redo_record_bytes(const RedoRecord& record) {
   return kRecordHeadBytes + record.before.size() * kMarkBytes +

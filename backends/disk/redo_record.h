@@ -6,7 +6,7 @@
 //   batch:  "ssredo1\n", id (16), number (8), oldest live batch (8), record bytes (4),
 //           CRC-32C of all of it but this field (4), records, zeros to the block's end
 //   record: storage index (16), share number (8), marks (1), has content (1), content bytes (4),
-//           marks of 13 bytes: there (1), bytes (8), CRC-32C (4); content
+//           marks of 13 bytes: there (1), data bytes (8), their CRC-32C (4); content
 // Integers are big-endian. The format lives from one write to the next start at the latest.
 //
 // Pure; any thread.
@@ -21,22 +21,26 @@
 
 #include "backends/core/bytes.h"
 #include "backends/core/storage_index.h"
+#include "backends/share_file/layout.h"
 
 namespace sharestore {
 
-// Enough of a file to tell one version from another; as it is made: no file.
+// Enough of a share file to tell one version from another, leases apart: a program that renews them
+// does not make it another version. As it is made: no file.
 struct FileMark {
   bool there = false;
-  std::uint64_t bytes = 0;
-  std::uint32_t crc = 0;
+  std::uint64_t data_bytes = 0;
+  std::uint32_t data_crc = 0;
 
   bool operator==(const FileMark&) const = default;
 };
-FileMark mark_of(ByteSpan content);
+// Of a whole share file whose header is known.
+FileMark mark_of(const ShareHeader& header, ByteSpan file);
 
 struct RedoRecord {
   ShareId share;
-  // What may lie under the share's name when the record is read back: one of these, or `content`.
+  // What may lie under the share's name when the record is read back: one of these, or the same as
+  // `content`.
   std::vector<FileMark> before;
   // The whole share file. Nothing: earlier records of the share are void.
   std::optional<Bytes> content;

@@ -37,7 +37,7 @@ Result<Found> find_share(DiskParts& parts, ShareId share) {
   if (found.is_large) return found;
   found.file.resize(open->header.file_bytes);
   if (Status ok = open->file.read(0, found.file); !ok) return fail(ok.error());
-  found.mark = mark_of(found.file);
+  found.mark = mark_of(open->header, found.file);
   return found;
 }
 

@@ -13,6 +13,8 @@ struct MemoryPlan {
   std::size_t cache_bytes = 0;
   // Request bodies and answers that must be whole.
   std::size_t request_bytes = 0;
+  // Small changes on disk between the redo log and their files; 0 for other backends.
+  std::size_t redo_log_bytes = 0;
   // The rest: what connections send and receive. At least an eighth of the limit.
   std::size_t buffer_bytes = 0;
 };

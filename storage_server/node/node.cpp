@@ -170,11 +170,14 @@ Status Node::Parts::start_storage() {
   const StorageConfig& storage = config.storage;
   pool = std::make_unique<IoPool>(std::clamp(2 * cores(), kMinIoThreads, kMaxIoThreads));
   control = std::make_unique<ControlLoop>();
-  auto opened = open_node_index(config, plan_memory(storage).index_bytes, clock);
+  const MemoryPlan plan = plan_memory(storage);
+  auto opened = open_node_index(config, plan.index_bytes, clock);
   if (!opened) return fail(opened.error());
   index = std::move(*opened);
-  auto made = make_backend(
-      storage, {*index, *pool, clock, control->executor(), keys.certificate.tub_digest});
+  BackendDependencies dependencies{*index, *pool, clock, control->executor(),
+                                   keys.certificate.tub_digest};
+  dependencies.redo_log_bytes = plan.redo_log_bytes;
+  auto made = make_backend(storage, dependencies);
   if (!made) return fail(made.error());
   backend = make_metered_backend(std::move(*made), clock);
   if (auto started = control->run(backend->start(context(kStartBudget))); !started) {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -62,6 +63,14 @@ class RecentSharesTest : public testing::Test {
     commit.recorded = std::move(recorded);
     const auto done = run_task(disk_.backend->commit_slot(disk_.context(), std::move(commit)));
     return done ? Status() : fail(done.error());
+  }
+  std::string file_text(ShareId share) {
+    const int fd = files_.open(path_of(share), O_RDONLY);
+    std::vector<std::byte> bytes(10'000);
+    const std::int64_t got = files_.pread(fd, bytes, 0);
+    files_.close(fd);
+    bytes.resize(static_cast<std::size_t>(std::max<std::int64_t>(got, 0)));
+    return std::string(as_text(bytes));
   }
   void overwrite(const std::string& path, std::string_view text) {
     const int fd = files_.open(path, O_RDWR | O_CREAT | O_TRUNC);
@@ -244,14 +253,11 @@ TEST_F(RecentSharesTest, WhatAnotherProgramChangedIsLeftAlone) {
   ASSERT_TRUE(disk_.settle(kIndex));
   ASSERT_TRUE(disk_.commit(test_index(2), {disk_.change(0, {{0, "theirs is like this"}})}));
   ASSERT_TRUE(disk_.settle(test_index(2)));
-  const int fd = files_.open(path_of({test_index(2), 0}), O_RDONLY);
-  std::vector<std::byte> theirs(4000);
-  theirs.resize(static_cast<std::size_t>(files_.pread(fd, theirs, 0)));
-  files_.close(fd);
+  const std::string theirs = file_text({test_index(2), 0});
   ASSERT_TRUE(put("ours after"));
   ASSERT_TRUE(disk_.upload({test_index(3), 0}, "new and absent"));
   disk_.backend.reset();
-  overwrite(path_of(kShare), as_text(theirs));
+  overwrite(path_of(kShare), theirs);
   testing::internal::CaptureStderr();
   ASSERT_TRUE(disk_.reopen());
   EXPECT_THAT(testing::internal::GetCapturedStderr(),
@@ -261,6 +267,59 @@ TEST_F(RecentSharesTest, WhatAnotherProgramChangedIsLeftAlone) {
   // And not at the next start either.
   kill();
   EXPECT_EQ(disk_.content(kShare), "theirs is like this");
+}
+
+TEST_F(RecentSharesTest, LeasesThatAnotherProgramRenewedAreKept) {
+  const auto put_leased = [this](std::string text, char renew) {
+    return disk_.commit(kIndex, {disk_.change(0, {{0, std::move(text)}}, std::nullopt,
+                                              {letter_lease(renew, 'c', 100)})});
+  };
+  ASSERT_TRUE(put_leased("first", 'a'));
+  ASSERT_TRUE(disk_.settle(kIndex));
+  const std::string as_made = file_text(kShare);
+  ASSERT_TRUE(run_task(disk_.backend->store_leases(
+      disk_.context(), kShare, {letter_lease('a', 'c', 900), letter_lease('b', 'c', 800)})));
+  ASSERT_TRUE(disk_.settle(kIndex));
+  const std::string renewed = file_text(kShare);
+  ASSERT_NE(renewed, as_made);
+  // "second" is built upon the file without those.
+  disk_.backend.reset();
+  overwrite(path_of(kShare), as_made);
+  ASSERT_TRUE(disk_.reopen());
+  overwrite(path_of(kShare), as_made);
+  ASSERT_TRUE(put_leased("second", 'd'));
+  disk_.backend.reset();
+  overwrite(path_of(kShare), renewed);
+  ASSERT_TRUE(disk_.reopen());
+  EXPECT_EQ(disk_.content(kShare), "second");
+  const auto leases = run_task(disk_.backend->load_leases(disk_.context(), kShare));
+  ASSERT_TRUE(leases);
+  std::vector<std::int64_t> ends;
+  for (const Lease& lease : *leases) ends.push_back(lease.expires_at);
+  EXPECT_THAT(ends, testing::UnorderedElementsAre(900, 100, 800));
+}
+
+TEST_F(RecentSharesTest, ALeaseAloneIsMadeUpForToo) {
+  ASSERT_TRUE(put("text"));
+  ASSERT_TRUE(disk_.settle(kIndex));
+  const std::string before = file_text(kShare);
+  ASSERT_TRUE(
+      run_task(disk_.backend->store_leases(disk_.context(), kShare, {letter_lease('a', 'b', 7)})));
+  ASSERT_EQ(file_text(kShare), before) << "only logged so far";
+  kill();
+  EXPECT_EQ(run_task(disk_.backend->load_leases(disk_.context(), kShare))->size(), 1u);
+}
+
+TEST_F(RecentSharesTest, AFileDamagedMeanwhileIsReplaced) {
+  ASSERT_TRUE(put("before"));
+  ASSERT_TRUE(disk_.settle(kIndex));
+  ASSERT_TRUE(put("after"));
+  disk_.backend.reset();
+  overwrite(path_of(kShare), "not a share file");
+  testing::internal::CaptureStderr();
+  ASSERT_TRUE(disk_.reopen());
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("is damaged on disk"));
+  EXPECT_EQ(disk_.content(kShare), "after");
 }
 
 TEST_F(RecentSharesTest, WhatAnotherProgramRemovedStaysAway) {

@@ -13,7 +13,7 @@ RedoBatch two_records() {
   return {7,
           3,
           {{{test_index(1), 5},
-            {FileMark{}, mark_of(as_byte_span("before"))},
+            {FileMark{}, FileMark{true, 6, 0x12345678}},
             Bytes::copy_of("content of a share")},
            {{test_index(2), 1ULL << 40}, {}, std::nullopt}}};
 }

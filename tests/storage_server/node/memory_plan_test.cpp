@@ -20,7 +20,8 @@ TEST(MemoryPlan, PartsAreTheLimit) {
     for (const BackendConfig& backend : {BackendConfig(DiskConfig()), BackendConfig(s3)}) {
       storage.backend = backend;
       const MemoryPlan plan = plan_memory(storage);
-      EXPECT_EQ(plan.index_bytes + plan.cache_bytes + plan.request_bytes + plan.buffer_bytes,
+      EXPECT_EQ(plan.index_bytes + plan.cache_bytes + plan.request_bytes + plan.redo_log_bytes +
+                    plan.buffer_bytes,
                 limit);
       EXPECT_GE(plan.buffer_bytes, limit / 8);
       EXPECT_EQ(plan.cache_bytes, cache_size_bytes(backend));
@@ -32,7 +33,12 @@ TEST(MemoryPlan, IndexAndRequestsTakeNoMoreThanIsOfUse) {
   const MemoryPlan plan = plan_memory(with_limit(64 * kGiB));
   EXPECT_EQ(plan.index_bytes, 24 * kMiB);
   EXPECT_EQ(plan.request_bytes, 64 * kMiB);
+  EXPECT_EQ(plan.redo_log_bytes, 16 * kMiB);
   EXPECT_EQ(plan_memory(with_limit(64 * kMiB)).request_bytes, 16 * kMiB);
+  EXPECT_EQ(plan_memory(with_limit(64 * kMiB)).redo_log_bytes, 8 * kMiB);
+  StorageConfig bucket = with_limit(64 * kMiB);
+  bucket.backend = S3Config();
+  EXPECT_EQ(plan_memory(bucket).redo_log_bytes, 0u);
 }
 
 }  // namespace
