@@ -34,6 +34,7 @@ struct Options {
   std::size_t threads = 32;
   std::size_t bytes = 1096;
   double seconds = 3;
+  bool keep = false;
 };
 
 void must(bool good, const char* what) {
@@ -108,6 +109,8 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app{"Durable writes without a server"};
   app.add_option("directory", options.directory, "Made, and removed at the end")->required();
+  app.add_flag("--keep", options.keep, "Do not remove it: some file systems make files slowly for "
+                                       "minutes after many were removed");
   app.add_option("--way", options.way)->check(CLI::IsMember({"rename", "append"}));
   app.add_option("--threads", options.threads);
   app.add_option("--size", options.bytes, "Bytes of one write");
@@ -139,6 +142,6 @@ int main(int argc, char** argv) {
              options.way, options.threads, options.bytes, took, all.count(),
              all.count() * options.bytes, count / took, cpu_seconds(), all.part_us(0.5),
              all.part_us(0.99), all.part_us(0.995), all.max_us(), all.mean_us());
-  std::filesystem::remove_all(options.directory);
+  if (!options.keep) std::filesystem::remove_all(options.directory);
   return 0;
 }

@@ -4,11 +4,10 @@ import dataclasses
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import time
 
-from arms import machine, servers, stores
+from arms import cases, machine, servers, stores
 
 
 class Runner:
@@ -19,10 +18,11 @@ class Runner:
         self.work = pathlib.Path(work)
         self.server_core = server_core
         self.load_core = load_core
+        self.raw_runs = 0
 
     def run(self, case, arm, server):
         if arm in case.raw:
-            return self.run_raw(case.raw[arm])
+            return self.run_raw(arm, case.raw[arm])
         return getattr(self, "run_" + case.special if case.special else "run_load")(case, server)
 
     def run_load(self, case, server, core=None, **more):
@@ -58,12 +58,13 @@ class Runner:
             result["errors"], result["first_error"] = 1, done.stderr.strip()
         return result
 
-    def run_raw(self, arguments):
-        directory = self.work / "raw"
-        shutil.rmtree(directory, ignore_errors=True)
-        # On every core: what the disk gives must not be held back.
-        done = subprocess.run([self.raw, directory, *arguments], capture_output=True, text=True,
-                              check=True)
+    def run_raw(self, arm, arguments):
+        self.raw_runs += 1
+        directory = self.work / f"raw-{self.raw_runs}"
+        # One core as a server has; by its other name all of them.
+        bound = [] if arm == cases.RAW_ALL_CORES else ["taskset", "-c", str(self.server_core)]
+        done = subprocess.run([*bound, self.raw, directory, *arguments], capture_output=True,
+                              text=True, check=True)
         return json.loads(done.stdout)
 
     def run_idle(self, case, server):
