@@ -101,6 +101,17 @@ class ShareWriter {
   virtual Task<void> abort(OpContext context) = 0;
 };
 
+// An immutable share that is to be written.
+struct NewShare {
+  ShareId share;
+  std::uint64_t size_bytes = 0;
+  // The caller knows that no finished share of that name is there: the backend need not look.
+  bool known_absent = false;
+  // As SlotCommit::recorded, for a caller who has not recorded that the upload began: allowed up to
+  // BackendTraits::remembered_share_bytes. Null: it is recorded.
+  std::shared_ptr<std::atomic<bool>> recorded = nullptr;
+};
+
 // One share's part in a slot commit.
 struct ShareChange {
   struct Write {
@@ -215,6 +226,9 @@ struct BackendTraits {
   bool listings_may_lag = false;
   // Readers of a mutable share go on reading what they opened after it was changed.
   bool keeps_snapshots = true;
+  // Immutable shares of so many bytes the backend remembers by itself from their commit on, as
+  // NewShare::recorded says: they need not be recorded before.
+  std::uint64_t remembered_share_bytes = 0;
 };
 
 class Backend {
@@ -237,8 +251,8 @@ class Backend {
                                             std::vector<ShareNumber> known) = 0;
 
   // already_exists: a finished share of that name is there. no_space.
-  virtual Task<std::unique_ptr<ShareWriter>> create_immutable(OpContext context, ShareId share,
-                                                              std::uint64_t size_bytes) = 0;
+  virtual Task<std::unique_ptr<ShareWriter>> create_immutable(OpContext context,
+                                                              NewShare share) = 0;
 
   // not_found: certainly not there. corrupt: there, and damaged.
   virtual Task<std::shared_ptr<ShareReader>> open(OpContext context, ShareId share) = 0;

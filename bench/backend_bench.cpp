@@ -47,7 +47,7 @@ Bytes piece_of(std::size_t bytes) { return Bytes(std::vector<std::byte>(bytes, s
 
 Awaitable store(World& world, ShareId share, std::uint64_t bytes, Bytes piece) {
   world.journal.begin_upload({share, bytes, 0, {}});
-  auto writer = must(co_await world.backend().create_immutable(world.context(), share, bytes));
+  auto writer = must(co_await world.backend().create_immutable(world.context(), {share, bytes}));
   for (std::uint64_t at = 0; at < bytes; at += piece.size()) {
     const auto length = std::min<std::uint64_t>(piece.size(), bytes - at);
     must(co_await writer->write(world.context(), at,

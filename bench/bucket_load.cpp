@@ -179,7 +179,7 @@ class Rig {
 
   Task<void> upload(ShareId share, std::uint64_t bytes) {
     journal_.begin_upload({share, bytes, 0, ""});
-    auto writer = co_await backend_->create_immutable(context(), share, bytes);
+    auto writer = co_await backend_->create_immutable(context(), {share, bytes});
     if (!writer) co_return fail(writer.error());
     const Bytes piece = pattern_bytes(128 * kKiB);
     for (std::uint64_t at = 0; at < bytes;) {

@@ -109,8 +109,9 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app{"Durable writes without a server"};
   app.add_option("directory", options.directory, "Made, and removed at the end")->required();
-  app.add_flag("--keep", options.keep, "Do not remove it: some file systems make files slowly for "
-                                       "minutes after many were removed");
+  app.add_flag("--keep", options.keep,
+               "Do not remove it: some file systems make files slowly for "
+               "minutes after many were removed");
   app.add_option("--way", options.way)->check(CLI::IsMember({"rename", "append"}));
   app.add_option("--threads", options.threads);
   app.add_option("--size", options.bytes, "Bytes of one write");

@@ -34,6 +34,7 @@ class DiskBackend final : public Backend {
       : parts_(files, std::move(layout), pool, journal, clock, options), scanner_(parts_) {
     traits_.name = "disk";
     traits_.keeps_leases = true;
+    traits_.remembered_share_bytes = options.redo_log_bytes == 0 ? 0 : kMaxLoggedShareBytes;
   }
 
   const BackendTraits& traits() const override { return traits_; }
@@ -51,9 +52,9 @@ class DiskBackend final : public Backend {
     if (Status ok = co_await parts_.recent.settle(storage_index); !ok) co_return fail(ok.error());
     co_return co_await scanner_.list(storage_index);
   }
-  Task<std::unique_ptr<ShareWriter>> create_immutable(OpContext /*context*/, ShareId share,
-                                                      std::uint64_t size_bytes) override {
-    co_return co_await create_disk_writer(parts_, share, size_bytes);
+  Task<std::unique_ptr<ShareWriter>> create_immutable(OpContext /*context*/,
+                                                      NewShare share) override {
+    co_return co_await create_disk_writer(parts_, std::move(share));
   }
   Task<std::shared_ptr<ShareReader>> open(OpContext /*context*/, ShareId share) override {
     co_return co_await open_disk_reader(parts_, share);

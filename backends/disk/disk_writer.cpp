@@ -169,8 +169,10 @@ class Upload {
 
 class DiskWriter final : public ShareWriter {
  public:
-  DiskWriter(DiskParts& parts, ShareId share, std::uint64_t size)
-      : parts_(parts), upload_(std::make_shared<Upload>(parts, share, size)) {}
+  DiskWriter(DiskParts& parts, NewShare share)
+      : parts_(parts),
+        recorded_(std::move(share.recorded)),
+        upload_(std::make_shared<Upload>(parts, share.share, share.size_bytes)) {}
 
   Task<void> write(OpContext /*context*/, std::uint64_t offset, Bytes data) override {
     if (Status ok = check_range(offset, data.size()); !ok) co_return ok;
@@ -211,6 +213,10 @@ class DiskWriter final : public ShareWriter {
       if (!logged) co_return fail(logged.error());
       if (*logged) co_return info;
     }
+    if (recorded_) {
+      Status begun = co_await parts_.journal.begin_slot_writes({upload_->share().storage_index});
+      if (!begun) co_return fail(begun.error());
+    }
     Status done = co_await parts_.pool.run(
         [upload = upload_, leases = std::move(leases)] { return upload->finish(leases); });
     if (!done) co_return fail(done.error());
@@ -244,7 +250,7 @@ class DiskWriter final : public ShareWriter {
       co_return fail(Errc::already_exists, share.to_text() + ": a share of that name is there");
     }
     NewVersion made{share, std::make_shared<RecentVersion>(file, *header, share.number), {}};
-    auto logged = co_await parts_.recent.commit({std::move(made)}, nullptr);
+    auto logged = co_await parts_.recent.commit({std::move(made)}, recorded_);
     if (logged && *logged) upload_.reset();
     co_return logged;
   }
@@ -258,27 +264,31 @@ class DiskWriter final : public ShareWriter {
   }
 
   DiskParts& parts_;
+  const std::shared_ptr<std::atomic<bool>> recorded_;
   std::shared_ptr<Upload> upload_;
   bool untouched_ = true;
 };
 
 }  // namespace
 
-Task<std::unique_ptr<ShareWriter>> create_disk_writer(DiskParts& parts, ShareId share,
-                                                      std::uint64_t size_bytes) {
+Task<std::unique_ptr<ShareWriter>> create_disk_writer(DiskParts& parts, NewShare wanted) {
+  const ShareId share = wanted.share;
   if (Status ok = parts.durable.writable(); !ok) co_return fail(ok.error());
-  if (size_bytes > (std::uint64_t{1} << 63) - kShareHeaderBytes) {
+  if (wanted.size_bytes > (std::uint64_t{1} << 63) - kShareHeaderBytes) {
     co_return fail(Errc::too_large, share.to_text() + ": no file can be so large");
   }
-  const int found = parts.recent.find(share) ? 0 : co_await parts.pool.run([&parts, share] {
-    FileStat info;
-    return parts.files.stat(parts.layout.share(share), info);
-  });
+  int found = parts.recent.find(share) ? 0 : -ENOENT;
+  if (found < 0 && !wanted.known_absent) {
+    found = co_await parts.pool.run([&parts, share] {
+      FileStat info;
+      return parts.files.stat(parts.layout.share(share), info);
+    });
+  }
   if (found == 0) {
     co_return fail(Errc::already_exists, share.to_text() + ": a share of that name is there");
   }
   if (found != -ENOENT && found != -ENOTDIR) co_return fail(file_error(found, share.to_text()));
-  co_return std::make_unique<DiskWriter>(parts, share, size_bytes);
+  co_return std::make_unique<DiskWriter>(parts, std::move(wanted));
 }
 
 }  // namespace sharestore

@@ -13,7 +13,10 @@
 namespace sharestore {
 
 // See Backend::create_immutable.
-Task<std::unique_ptr<ShareWriter>> create_disk_writer(DiskParts& parts, ShareId share,
-                                                      std::uint64_t size_bytes);
+Task<std::unique_ptr<ShareWriter>> create_disk_writer(DiskParts& parts, NewShare share);
+
+// What a share with its first lease may hold to be logged.
+inline constexpr std::uint64_t kMaxLoggedShareBytes =
+    kMaxLoggedFileBytes - kImmutableHeaderBytes - kImmutableLeaseBytes;
 
 }  // namespace sharestore

@@ -108,8 +108,8 @@ Status RecentShares::take_up(ShareId share, const Found& found) {
   auto version = with_leases_of(*there, content, share.number, parts_.node_id);
   if (!version) return fail(version.error());
   const bool is_made = there->mark == (*version)->mark();
-  const bool is_expected = std::ranges::find(found.record.before, there->mark) !=
-                           found.record.before.end();
+  const bool is_expected =
+      std::ranges::find(found.record.before, there->mark) != found.record.before.end();
   const bool is_damaged = there->mark.there && !there->header;
   if (is_damaged) {
     log::warning("share {} is damaged on disk; its version in the redo log replaces it",

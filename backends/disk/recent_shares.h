@@ -9,8 +9,9 @@
 // change (SlotCommit::recorded). A start reads the log back, tells the journal which slots it
 // names, and makes what is missing. A record names what data may lie on disk before it, so a file
 // that somebody else changed since (the Python node, after a crash) is told apart and left alone,
-// with a warning; leases that somebody else renewed are kept. Whatever changes a share without the log calls retire() first: it waits for the file and
-// makes the share's records void, durably, so that no start repeats them.
+// with a warning; leases that somebody else renewed are kept. Whatever changes a share without the
+// log calls retire() first: it waits for the file and makes the share's records void, durably, so
+// that no start repeats them.
 //
 // When a file cannot be made (disk full, no inodes) its version stays in memory and in the log, and
 // is tried again; meanwhile no further ones are taken, so that what cannot be stored is refused

@@ -172,8 +172,7 @@ class MemoryBackend final : public Backend {
 
   Task<std::vector<ShareInfo>> list(OpContext context, StorageIndex storage_index,
                                     std::vector<ShareNumber> known) override;
-  Task<std::unique_ptr<ShareWriter>> create_immutable(OpContext context, ShareId share,
-                                                      std::uint64_t size_bytes) override;
+  Task<std::unique_ptr<ShareWriter>> create_immutable(OpContext context, NewShare share) override;
   Task<std::shared_ptr<ShareReader>> open(OpContext context, ShareId share) override;
   Task<std::vector<ShareInfo>> commit_slot(OpContext context, SlotCommit commit) override;
   Task<void> remove(OpContext context, ShareId share) override;
@@ -218,8 +217,8 @@ Task<std::vector<ShareInfo>> MemoryBackend::list(OpContext /*context*/, StorageI
 }
 
 Task<std::unique_ptr<ShareWriter>> MemoryBackend::create_immutable(OpContext /*context*/,
-                                                                   ShareId share,
-                                                                   std::uint64_t size_bytes) {
+                                                                   NewShare wanted) {
+  const auto& [share, size_bytes, known_absent, recorded] = wanted;
   {
     const std::lock_guard lock(store_->mutex);
     if (store_->shares.contains(share)) {

@@ -88,10 +88,9 @@ class Metered final : public MeteredBackend {
                                     std::vector<ShareNumber> known) override {
     return meters_->watch(Measured::list, inner_->list(context, storage_index, std::move(known)));
   }
-  Task<std::unique_ptr<ShareWriter>> create_immutable(OpContext context, ShareId share,
-                                                      std::uint64_t size_bytes) override {
+  Task<std::unique_ptr<ShareWriter>> create_immutable(OpContext context, NewShare share) override {
     auto writer = co_await meters_->watch(Measured::create_immutable,
-                                          inner_->create_immutable(context, share, size_bytes));
+                                          inner_->create_immutable(context, std::move(share)));
     if (!writer) co_return fail(std::move(writer.error()));
     co_return std::make_unique<MeteredWriter>(std::move(*writer), meters_);
   }

@@ -70,8 +70,7 @@ class ObjectBackend final : public Backend {
   Task<void> stop(OpContext context) override;
   Task<std::vector<ShareInfo>> list(OpContext context, StorageIndex storage_index,
                                     std::vector<ShareNumber> known) override;
-  Task<std::unique_ptr<ShareWriter>> create_immutable(OpContext context, ShareId share,
-                                                      std::uint64_t size_bytes) override;
+  Task<std::unique_ptr<ShareWriter>> create_immutable(OpContext context, NewShare share) override;
   Task<std::shared_ptr<ShareReader>> open(OpContext context, ShareId share) override;
   Task<std::vector<ShareInfo>> commit_slot(OpContext context, SlotCommit commit) override;
   Task<void> remove(OpContext context, ShareId share) override;
@@ -323,8 +322,10 @@ Task<std::vector<ShareInfo>> ObjectBackend::list(OpContext context, StorageIndex
   co_return shares;
 }
 
-Task<std::unique_ptr<ShareWriter>> ObjectBackend::create_immutable(OpContext context, ShareId share,
-                                                                   std::uint64_t size_bytes) {
+// Looks whatever the caller knows: what is finished in the store must never be replaced.
+Task<std::unique_ptr<ShareWriter>> ObjectBackend::create_immutable(OpContext context,
+                                                                   NewShare wanted) {
+  const ShareId share = wanted.share;
   if (auto able = writable(); !able) co_return fail(std::move(able.error()));
   if (auto settled = unsettled_.check(keys_.share(share)); !settled) {
     co_return fail(std::move(settled.error()));
@@ -343,7 +344,7 @@ Task<std::unique_ptr<ShareWriter>> ObjectBackend::create_immutable(OpContext con
                                 options_.spool_directory,
                                 options_.part_bytes};
   co_return co_await begin_object_upload(std::move(environment), share, keys_.share(share),
-                                         size_bytes);
+                                         wanted.size_bytes);
 }
 
 Task<std::shared_ptr<ShareReader>> ObjectBackend::open(OpContext context, ShareId share) {

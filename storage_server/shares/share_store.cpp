@@ -201,16 +201,18 @@ Task<AllocateOutcome> ShareStoreImpl::allocate(OpContext context, StorageIndex s
     if (!leased) co_return fail(std::move(leased.error()));
   }
   std::vector<ShareNumber> wanted;
+  bool known_absent = true;
   for (const ShareNumber number : std::set(numbers.begin(), numbers.end())) {
     const ShareRow* row = slot->any(number);
+    known_absent = known_absent && row == nullptr;
     if (row == nullptr || row->state == ShareState::lost) wanted.push_back(number);
   }
   if (wanted.empty()) co_return outcome;
   auto refreshed = co_await space_.refresh(context);
   if (!refreshed) co_return fail(std::move(refreshed.error()));
   const Lease first = lease.lease(kAllocateOwner, now_seconds() + kLeaseSeconds);
-  auto begun = co_await uploads_.begin(context, storage_index, std::move(wanted), size_bytes, first,
-                                       std::move(upload_secret), space_);
+  auto begun = co_await uploads_.begin(context, storage_index, std::move(wanted), known_absent,
+                                       size_bytes, first, std::move(upload_secret), space_);
   if (!begun) co_return fail(std::move(begun.error()));
   outcome.allocated = std::move(*begun);
   co_return outcome;

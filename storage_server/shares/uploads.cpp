@@ -23,13 +23,14 @@ Error ended_error(const ShareId& share) {
 // --- one upload -----------------------------------------------------------------------------
 
 Upload::Upload(Uploads& uploads, ShareId share, std::uint64_t size_bytes, Lease lease,
-               Secret secret, std::unique_ptr<ShareWriter> writer,
-               SpaceTracker::Reservation reservation)
+               Secret secret, std::shared_ptr<std::atomic<bool>> recorded,
+               std::unique_ptr<ShareWriter> writer, SpaceTracker::Reservation reservation)
     : uploads_(uploads),
       share_(share),
       size_bytes_(size_bytes),
       lease_(lease),
       secret_(std::move(secret)),
+      recorded_(std::move(recorded)),
       writer_(std::move(writer)),
       reservation_(std::move(reservation)),
       ends_at_(uploads.clock_.now() + limits::kUploadIdle) {}
@@ -114,12 +115,13 @@ Task<void> Upload::commit(OpContext context) {
                         context.request_id());
   auto held = co_await uploads_.slots_.hold(after, share_.storage_index);
   if (!held) {
+    if (recorded_) uploads_.slots_.distrust(share_.storage_index, recorded_);
     uploads_.ended(share_);
     co_return fail(held.error().code(), held.error().message(), false);
   }
   if (!info && info.error().outcome_known()) {
     uploads_.ended(share_);
-    auto dropped = co_await uploads_.index_.drop_uploads(share_.storage_index, {share_.number});
+    auto dropped = co_await drop_row();
     if (!dropped) spdlog::warn("upload {}: {}", share_.to_text(), dropped.error().message());
     co_return fail(std::move(info.error()));
   }
@@ -136,6 +138,12 @@ Task<void> Upload::commit(OpContext context) {
           return row.info.number == share_.number && row.state == ShareState::present;
         });
     if (done && !there) done = fail(std::move(info.error()));
+  }
+  if (recorded_) {
+    if (done)
+      *recorded_ = true;
+    else
+      uploads_.slots_.distrust(share_.storage_index, recorded_);
   }
   uploads_.ended(share_);
   co_return done;
@@ -163,15 +171,20 @@ Task<void> Upload::end(OpContext context) {
   if (!freed) spdlog::warn("aborting upload {}: {}", share_.to_text(), freed.error().message());
   writer_.reset();
   reservation_ = {};
-  auto dropped = co_await uploads_.index_.drop_uploads(share_.storage_index, {share_.number});
+  auto dropped = co_await drop_row();
   uploads_.ended(share_);
   co_return dropped;
+}
+
+Task<void> Upload::drop_row() {
+  if (recorded_) co_return Status{};
+  co_return co_await uploads_.index_.drop_uploads(share_.storage_index, {share_.number});
 }
 
 // --- all of them ----------------------------------------------------------------------------
 
 Task<std::vector<ShareNumber>> Uploads::begin(OpContext context, StorageIndex storage_index,
-                                              std::vector<ShareNumber> numbers,
+                                              std::vector<ShareNumber> numbers, bool known_absent,
                                               std::uint64_t size_bytes, Lease lease, Secret secret,
                                               SpaceTracker& space) {
   std::vector<ShareNumber> fitting;
@@ -186,25 +199,30 @@ Task<std::vector<ShareNumber>> Uploads::begin(OpContext context, StorageIndex st
   }
   std::vector<ShareNumber> begun;
   if (fitting.empty()) co_return begun;
-  auto recorded = co_await index_.begin_uploads(storage_index, fitting, size_bytes,
-                                                unix_seconds(clock_.utc_now()));
-  if (!recorded) co_return fail(std::move(recorded.error()));
+  const bool has_rows = size_bytes > backend_.traits().remembered_share_bytes;
+  if (has_rows) {
+    auto recorded = co_await index_.begin_uploads(storage_index, fitting, size_bytes,
+                                                  unix_seconds(clock_.utc_now()));
+    if (!recorded) co_return fail(std::move(recorded.error()));
+  }
   std::vector<ShareNumber> refused;
   for (std::size_t i = 0; i < fitting.size(); ++i) {
     const ShareId share{storage_index, fitting[i]};
-    auto writer = co_await backend_.create_immutable(context, share, size_bytes);
+    const auto recorded = has_rows ? nullptr : std::make_shared<std::atomic<bool>>(false);
+    auto writer =
+        co_await backend_.create_immutable(context, {share, size_bytes, known_absent, recorded});
     if (!writer) {
       spdlog::warn("upload {} not begun: {}", share.to_text(), writer.error().message());
       refused.push_back(share.number);
       continue;
     }
-    auto upload = std::make_shared<Upload>(*this, share, size_bytes, lease, secret,
+    auto upload = std::make_shared<Upload>(*this, share, size_bytes, lease, secret, recorded,
                                            std::move(*writer), std::move(room[i]));
     const std::lock_guard hold(mutex_);
     uploads_.emplace(share, std::move(upload));
     begun.push_back(share.number);
   }
-  if (!refused.empty()) {
+  if (has_rows && !refused.empty()) {
     auto dropped = co_await index_.drop_uploads(storage_index, std::move(refused));
     if (!dropped) co_return fail(std::move(dropped.error()));
   }

@@ -25,7 +25,8 @@ class Uploads;
 class Upload final : public UploadHandle, public std::enable_shared_from_this<Upload> {
  public:
   Upload(Uploads& uploads, ShareId share, std::uint64_t size_bytes, Lease lease, Secret secret,
-         std::unique_ptr<ShareWriter> writer, SpaceTracker::Reservation reservation);
+         std::shared_ptr<std::atomic<bool>> recorded, std::unique_ptr<ShareWriter> writer,
+         SpaceTracker::Reservation reservation);
 
   std::uint64_t allocated_bytes() const override { return size_bytes_; }
   Task<std::uint64_t> ready(OpContext context, std::uint64_t offset, std::uint64_t bytes) override;
@@ -45,7 +46,8 @@ class Upload final : public UploadHandle, public std::enable_shared_from_this<Up
  private:
   Task<void> compare(OpContext context, ByteRange range, std::uint64_t offset, Bytes data);
   Task<void> commit(OpContext context);
-  // Both with the lock held.
+  Task<void> drop_row();
+  // With the lock held, as compare() and commit() are.
   Task<void> end(OpContext context);
   bool has_ended() const;
   void touch();
@@ -56,6 +58,8 @@ class Upload final : public UploadHandle, public std::enable_shared_from_this<Up
   const Lease lease_;
   const Secret secret_;
   AsyncMutex mutex_;
+  // Null where the index has a row of the upload; see NewShare.
+  const std::shared_ptr<std::atomic<bool>> recorded_;
   std::unique_ptr<ShareWriter> writer_;  // null once the upload has ended
   SpaceTracker::Reservation reservation_;
   RangeSet received_;
@@ -68,10 +72,12 @@ class Uploads {
       : backend_(backend), index_(index), slots_(slots), clock_(clock), max_uploads_(max_uploads) {}
 
   // Opens uploads for those of `numbers` that fit; the caller holds the slot and has sorted out the
-  // shares that exist. Answers the numbers allocated. Uploads under way are left out.
+  // shares that exist. `known_absent`: the index has nothing of them, not even that they are lost.
+  // Answers the numbers allocated. Uploads under way are left out.
   Task<std::vector<ShareNumber>> begin(OpContext context, StorageIndex storage_index,
-                                       std::vector<ShareNumber> numbers, std::uint64_t size_bytes,
-                                       Lease lease, Secret secret, SpaceTracker& space);
+                                       std::vector<ShareNumber> numbers, bool known_absent,
+                                       std::uint64_t size_bytes, Lease lease, Secret secret,
+                                       SpaceTracker& space);
 
   std::shared_ptr<Upload> find(const ShareId& share) const;
   std::size_t count() const;

@@ -66,7 +66,7 @@ TEST_F(BucketLeaving, ADirectoryCopiedUpIsServedFromTheBucket) {
   const std::string large = pattern_text(300'000);
   {
     auto disk = open_disk();
-    auto writer = run(disk->create_immutable(context(), kOne, large.size()));
+    auto writer = run(disk->create_immutable(context(), {kOne, large.size()}));
     ASSERT_TRUE(writer);
     must(run((*writer)->write(context(), 0, Bytes::copy_of(large))));
     ASSERT_TRUE(run((*writer)->commit(context(), {letter_lease('r', 'c', 2'000'000'000).lease})));

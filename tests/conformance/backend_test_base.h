@@ -45,7 +45,7 @@ class BackendConformance : public testing::TestWithParam<BackendCase> {
   Result<std::unique_ptr<ShareWriter>> create(ShareId share, std::uint64_t size) {
     // As the layer above does: the upload's row comes before the backend's part.
     world_->journal.begin_upload({share, size, 0, ""});
-    return run_task(backend_->create_immutable(context(), share, size));
+    return run_task(backend_->create_immutable(context(), {share, size}));
   }
   Status write(ShareWriter& writer, std::uint64_t offset, std::string_view text) {
     return run_task(writer.write(context(), offset, Bytes::copy_of(text)));

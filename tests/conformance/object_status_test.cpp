@@ -39,7 +39,7 @@ TEST(ObjectStatus, TellsTheStoresClockItsTrafficAndTheCache) {
   const auto context = [&] { return world.clock.context(); };
   ASSERT_TRUE(run_task(backend->start(context())));
   const std::string data(20'000, 'x');
-  auto writer = run_task(backend->create_immutable(context(), ShareId{}, data.size()));
+  auto writer = run_task(backend->create_immutable(context(), {ShareId{}, data.size()}));
   ASSERT_TRUE(writer);
   const Status written = run_task((*writer)->write(context(), 0, Bytes::copy_of(data)));
   ASSERT_TRUE(written) << written.error().message();

@@ -142,7 +142,7 @@ class Trial {
       if (share.kind != ShareKind::immutable) return false;
     }
     auto writer =
-        run_task(backend_->create_immutable(context(), {op.index, op.number}, op.data.size()));
+        run_task(backend_->create_immutable(context(), {{op.index, op.number}, op.data.size()}));
     if (before.contains(op.number)) {
       if (writer) problem_ = "created over an existing share";
       return false;
@@ -171,7 +171,7 @@ class Trial {
   }
 
   Result<bool> give_up(const Operation& op) {
-    auto writer = run_task(backend_->create_immutable(context(), {op.index, op.number}, 3000));
+    auto writer = run_task(backend_->create_immutable(context(), {{op.index, op.number}, 3000}));
     if (writer) (void)run_task((*writer)->write(context(), 700, Bytes::copy_of("abandoned")));
     return false;
   }

@@ -29,9 +29,8 @@ class HookedBackend final : public Backend {
                                     std::vector<ShareNumber> known) override {
     return run("list", inner_->list(context, storage_index, std::move(known)));
   }
-  Task<std::unique_ptr<ShareWriter>> create_immutable(OpContext context, ShareId share,
-                                                      std::uint64_t size_bytes) override {
-    return run("create_immutable", inner_->create_immutable(context, share, size_bytes));
+  Task<std::unique_ptr<ShareWriter>> create_immutable(OpContext context, NewShare share) override {
+    return run("create_immutable", inner_->create_immutable(context, std::move(share)));
   }
   Task<std::shared_ptr<ShareReader>> open(OpContext context, ShareId share) override {
     return run("open", inner_->open(context, share));

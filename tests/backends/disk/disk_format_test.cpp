@@ -138,7 +138,7 @@ TEST_F(DiskFormat, StartRemovesUnfinishedUploadsOfAnyProgram) {
 TEST_F(DiskFormat, UploadsLeaveNothingBehind) {
   ASSERT_TRUE(disk_.upload(kShare, pattern_text(5000), {}, 1000));
   {
-    auto writer = run_task(disk_.backend->create_immutable(disk_.context(), {kIndex, 1}, 5000));
+    auto writer = run_task(disk_.backend->create_immutable(disk_.context(), {{kIndex, 1}, 5000}));
     ASSERT_TRUE(writer);
     ASSERT_TRUE(run_task((*writer)->write(disk_.context(), 10, Bytes::copy_of("x"))));
     // Its full size at once, as a hole, and nothing under the final name.

@@ -58,7 +58,7 @@ class DiskFixture {
 
   Result<ShareInfo> upload(ShareId share, std::string_view text, Leases leases = {},
                            std::size_t piece = 0) {
-    auto writer = run_task(backend->create_immutable(context(), share, text.size()));
+    auto writer = run_task(backend->create_immutable(context(), {share, text.size()}));
     if (!writer) return fail(writer.error());
     if (piece == 0) piece = text.size();
     for (std::size_t at = 0; at < text.size(); at += piece) {

@@ -154,7 +154,7 @@ std::string upload_text(std::uint32_t version) {
     } else {
       const std::string text = upload_text(version);
       auto writer = run_task(store.backend->create_immutable(
-          store.clock.context(), {test_index(1000 + version), 0}, text.size()));
+          store.clock.context(), {{test_index(1000 + version), 0}, text.size()}));
       if (!writer) _exit(5);
       for (std::size_t at = 0; at < text.size(); at += 400'000) {
         const Bytes piece = Bytes::copy_of(std::string_view(text).substr(at, 400'000));

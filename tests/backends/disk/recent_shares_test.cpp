@@ -100,7 +100,7 @@ TEST_F(RecentSharesTest, AreReadBeforeAndAfterTheirFilesAreMade) {
   EXPECT_TRUE(is_file(path_of(kShare)));
   EXPECT_EQ(run_task((*reader)->read(disk_.context(), 2, 100))->text(), "mutable");
   EXPECT_EQ(disk_.content(kShare), "immutable");
-  const auto again = run_task(disk_.backend->create_immutable(disk_.context(), kShare, 5));
+  const auto again = run_task(disk_.backend->create_immutable(disk_.context(), {kShare, 5}));
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().code(), Errc::already_exists);
 }

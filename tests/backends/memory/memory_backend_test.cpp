@@ -26,15 +26,15 @@ class MemoryBackendTest : public testing::Test {
 };
 
 TEST_F(MemoryBackendTest, ReservesUploadsWholeAndFreesThem) {
-  auto writer = run_task(backend_->create_immutable(context(), {kIndex, 0}, 600));
+  auto writer = run_task(backend_->create_immutable(context(), {{kIndex, 0}, 600}));
   ASSERT_TRUE(writer);
   EXPECT_EQ(free_bytes(), 400u);
-  const auto second = run_task(backend_->create_immutable(context(), {kIndex, 1}, 401));
+  const auto second = run_task(backend_->create_immutable(context(), {{kIndex, 1}, 401}));
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code(), Errc::no_space);
   writer->reset();
   EXPECT_EQ(free_bytes(), 1000u);
-  EXPECT_FALSE(run_task(backend_->create_immutable(context(), {kIndex, 1}, ~std::uint64_t{0})));
+  EXPECT_FALSE(run_task(backend_->create_immutable(context(), {{kIndex, 1}, ~std::uint64_t{0}})));
 }
 
 TEST_F(MemoryBackendTest, MutableGrowthIsBoundedShrinkingIsNot) {

@@ -37,7 +37,7 @@ TEST_F(MeteredBackendTest, WhatWasNeverCalledIsLeftOut) { EXPECT_TRUE(figures().
 TEST_F(MeteredBackendTest, CountsCallsAndBytesOfAnUploadAndItsReads) {
   const ShareId share{StorageIndex{}, 3};
   const std::string data(1000, 'x');
-  auto writer = run_task(backend_->create_immutable(clock_.context(), share, data.size()));
+  auto writer = run_task(backend_->create_immutable(clock_.context(), {share, data.size()}));
   ASSERT_TRUE(writer);
   ASSERT_TRUE(run_task((*writer)->write(clock_.context(), 0, Bytes::copy_of(data))));
   ASSERT_TRUE(run_task((*writer)->commit(clock_.context(), {})));
@@ -83,7 +83,7 @@ TEST_F(MeteredBackendTest, AFailureOfTheStoreIsKeptWithItsTime) {
   std::filesystem::remove_all(directory / "storage/shares");
   write_file(directory / "storage/shares", "a file where a folder should be");
   clock_.advance(std::chrono::seconds(5));
-  auto writer = run_task(backend_->create_immutable(clock_.context(), ShareId{}, 1));
+  auto writer = run_task(backend_->create_immutable(clock_.context(), {ShareId{}, 1}));
   ASSERT_TRUE(writer);
   ASSERT_TRUE(run_task((*writer)->write(clock_.context(), 0, Bytes::copy_of("x"))));
   const auto committed = run_task((*writer)->commit(clock_.context(), {}));

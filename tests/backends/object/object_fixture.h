@@ -62,7 +62,7 @@ class ObjectTest : public testing::Test {
 
   Result<std::unique_ptr<ShareWriter>> begin(ShareId share, std::uint64_t bytes) {
     journal_.begin_upload({share, bytes, 0, ""});
-    return run(backend_->create_immutable(context(), share, bytes));
+    return run(backend_->create_immutable(context(), {share, bytes}));
   }
   Result<ShareInfo> upload(ShareId share, std::string_view text) {
     auto writer = begin(share, text.size());

@@ -9,8 +9,8 @@
 #include <fstream>
 
 #include "storage_server/index/schema.h"
-#include "tests/storage_server/index/fault_vfs.h"
 #include "tests/storage_server/index/index_fixture.h"
+#include "tests/support/fault_vfs.h"
 
 namespace sharestore {
 namespace {

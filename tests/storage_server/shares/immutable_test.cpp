@@ -200,7 +200,7 @@ TEST_F(ImmutableShares, AnUnfinishedUploadIsGoneAfterARestart) {
 TEST_F(ImmutableShares, AShareWhoseRowWasNotWrittenBeforeTheCrashIsFoundAtStart) {
   // The backend has committed, the index still calls it an upload.
   ASSERT_TRUE(run(index_->begin_uploads(kSlotA, {0}, 4, now())));
-  auto writer = run(backend_->create_immutable(context(), {kSlotA, 0}, 4));
+  auto writer = run(backend_->create_immutable(context(), {{kSlotA, 0}, 4}));
   ASSERT_TRUE(writer);
   ASSERT_TRUE(run((*writer)->write(context(), 0, Bytes::copy_of("data"))));
   ASSERT_TRUE(run((*writer)->commit(context(), {})));

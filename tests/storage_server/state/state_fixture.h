@@ -87,7 +87,7 @@ class StateTest : public testing::Test {
   // An object of `data_bytes` of share data, as an upload leaves it, and its row.
   void add_share(ShareId share, std::int64_t expires_at, std::uint64_t data_bytes = 100) {
     journal_.begin_upload({share, data_bytes, 0, ""});
-    auto writer = run(backend_->create_immutable(clock_.context(), share, data_bytes));
+    auto writer = run(backend_->create_immutable(clock_.context(), {share, data_bytes}));
     ASSERT_TRUE(writer) << writer.error().message();
     must(run((*writer)->write(clock_.context(), 0, pattern_bytes(data_bytes))));
     auto info = run((*writer)->commit(clock_.context(), {}));

@@ -1,4 +1,4 @@
-#include "tests/storage_server/index/fault_vfs.h"
+#include "tests/support/fault_vfs.h"
 
 #include <sqlite3.h>
 
