@@ -259,6 +259,7 @@ void FakeHttpServer::serve(int fd, std::size_t number) {
 
 bool FakeHttpServer::answer(Stream& stream, const FakeRequest& request) {
   using End = FakeReply::End;
+  const auto came = std::chrono::steady_clock::now();
   FakeReply reply = handler_(request);
   if (request.has_header("expect") || request.has_header("transfer-encoding")) {
     reply = {.status = 417, .headers = {}, .body = "no Expect and no chunks here", .end = {}};
@@ -279,7 +280,9 @@ bool FakeHttpServer::answer(Stream& stream, const FakeRequest& request) {
   const bool partly = reply.end == End::cut || reply.end == End::stall_in_body;
   if (partly) body = body.substr(0, body.size() / 2);
   // At once: two writes would wait for each other's acknowledgement.
-  if (!stream.write(head.append(body))) return false;
+  head.append(body);
+  if (pace_) wait_until(came + pace_(request));
+  if (!stream.write(head)) return false;
   if (reply.end == End::stall_in_body) stall();
   return reply.end == End::keep;
 }
@@ -287,6 +290,11 @@ bool FakeHttpServer::answer(Stream& stream, const FakeRequest& request) {
 void FakeHttpServer::stall() {
   std::unique_lock hold(mutex_);
   stopped_.wait(hold, [this] { return stopping_; });
+}
+
+void FakeHttpServer::wait_until(std::chrono::steady_clock::time_point due) {
+  std::unique_lock hold(mutex_);
+  stopped_.wait_until(hold, due, [this] { return stopping_; });
 }
 
 }  // namespace sharestore::test

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -64,12 +65,17 @@ std::string percent_decode(std::string_view text);
 class FakeHttpServer {
  public:
   using Handler = std::function<FakeReply(const FakeRequest&)>;
+  // How long after it came a request is answered, at least.
+  using Pace = std::function<std::chrono::nanoseconds(const FakeRequest&)>;
 
   // Listens on 127.0.0.1, with TLS and a certificate of its own if asked for.
   explicit FakeHttpServer(Handler handler, bool tls = false);
   ~FakeHttpServer();
   FakeHttpServer(const FakeHttpServer&) = delete;
   FakeHttpServer& operator=(const FakeHttpServer&) = delete;
+
+  // Before the first request; called as the handler is.
+  void set_pace(Pace pace) { pace_ = std::move(pace); }
 
   std::uint16_t port() const { return port_; }
   std::string origin() const;
@@ -84,8 +90,11 @@ class FakeHttpServer {
   void serve(int fd, std::size_t number);
   bool answer(Stream& stream, const FakeRequest& request);
   void stall();
+  // Real time: this is what a pace is for.
+  void wait_until(std::chrono::steady_clock::time_point due);
 
   const Handler handler_;
+  Pace pace_;
   std::shared_ptr<ssl_ctx_st> tls_;
   std::string certificate_pem_;
   int listener_ = -1;

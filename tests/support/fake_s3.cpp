@@ -115,11 +115,15 @@ FakeS3::Target FakeS3::target_of(const FakeRequest& request) const {
 
 std::optional<FakeReply> FakeS3::refuse(const FakeRequest& request, const Target& target) {
   if (request.header("host").empty()) return error(400, "MissingHost");
+  const bool reads_object = request.method == "GET" && !target.key.empty();
+  if (reads_object && options_.public_reads) return std::nullopt;
   if (request.header("x-amz-security-token") != options_.token) return error(403, "InvalidToken");
   if (auto refusal = check_body(request)) return refusal;
   const std::string authorization = request.header("authorization");
   if (authorization.starts_with("AWS4-HMAC-SHA256 ")) return check_v4(request);
   if (authorization.starts_with("AWS ")) return check_v2(request, target);
+  const bool is_public = options_.public_reads && request.method == "GET" && !target.key.empty();
+  if (is_public && authorization.empty()) return std::nullopt;
   return error(403, "AccessDenied");
 }
 

@@ -26,6 +26,8 @@ struct FakeS3Options {
   bool tls = false;
   bool bucket_is_there = true;
   bool versioned = false;
+  // Objects are read without a signature, and nobody looks at one.
+  bool public_reads = false;
   // Conditions of a put: honoured, or ignored as old stores do.
   bool conditions = true;
   // If-Match is compared as it is written, quotes and all, as radosgw does.

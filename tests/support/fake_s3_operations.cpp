@@ -228,9 +228,12 @@ FakeReply FakeS3::get(const FakeRequest& request, const std::string& key) {
   const Version* there = current(key);
   if (there == nullptr) return error(404, "NoSuchKey");
   FakeReply done = reply(
-      200, there->body,
+      200, "",
       {{"ETag", "\"" + there->etag + "\""}, {"Last-Modified", http_time(there->modified_at)}});
-  if (!request.has_header("range")) return done;
+  if (!request.has_header("range")) {
+    done.body = there->body;
+    return done;
+  }
   static const std::regex form("bytes=([0-9]+)-([0-9]+)");
   std::smatch match;
   const std::string range = request.header("range");

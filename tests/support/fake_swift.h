@@ -30,6 +30,7 @@ class FakeSwift final : public TokenIssuer {
   // Has a container of that name. `clock` dates its answers.
   FakeSwift(std::string container, const Clock& clock);
 
+  FakeHttpServer& server() { return server_; }
   std::string auth_url() const { return server_.origin() + "/auth/v1.0"; }
   std::string storage_url() const { return server_.origin() + "/v1/AUTH_test"; }
 
