@@ -35,6 +35,7 @@ const std::map<std::string, Mode> kModes = {
     {"get", Mode::get},
     {"range", Mode::range},
     {"sequence", Mode::sequence},
+    {"scattered", Mode::scattered},
     {"upload", Mode::upload},
     {"mixed", Mode::mixed},
     {"lease", Mode::lease},
@@ -66,7 +67,7 @@ int failed(const std::string& what) {
 
 bool reads_prepared(Mode mode) {
   return mode == Mode::list || mode == Mode::get || mode == Mode::range || mode == Mode::sequence ||
-         mode == Mode::mixed || mode == Mode::lease;
+         mode == Mode::scattered || mode == Mode::mixed || mode == Mode::lease;
 }
 
 // Below `directory`, at the paths of the protocol, for servers of files.
@@ -180,6 +181,8 @@ int main(int argc, char** argv) {
   const CLI::AsSizeValue bytes(false);
   app.add_option("--size", plan.share_bytes, "Of a share")->transform(bytes);
   app.add_option("--range", plan.range_bytes, "Of a ranged read")->transform(bytes);
+  app.add_option("--first-place", plan.first_place,
+                 "Of a share, where --mode scattered begins; 0: its start");
   app.add_option("--piece", plan.piece_bytes, "Of a PATCH, and of a mutable write")
       ->transform(bytes);
   app.add_option("--shares", plan.shares, "Prepared for modes that read")->check(positive);

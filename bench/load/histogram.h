@@ -1,12 +1,12 @@
-// Latencies, counted in buckets that are at most 1.6 % wide.
+// Latencies, counted in buckets that are at most 0.1 % wide: of 20 ms, 20 us.
 //
 // One thread per object; merged afterwards.
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstdint>
+#include <vector>
 
 namespace sharestore::load {
 
@@ -43,7 +43,7 @@ class Histogram {
   }
 
  private:
-  static constexpr unsigned kFineBits = 6;  // 64 buckets per power of two
+  static constexpr unsigned kFineBits = 10;  // 1024 buckets per power of two
   static constexpr std::size_t kFine = std::size_t{1} << kFineBits;
   static constexpr std::size_t kBuckets = (64 - kFineBits + 1) * kFine;
 
@@ -59,7 +59,7 @@ class Histogram {
     return begin * static_cast<double>(std::uint64_t{1} << shift) / 1e3;
   }
 
-  std::array<std::uint64_t, kBuckets> counts_{};
+  std::vector<std::uint64_t> counts_ = std::vector<std::uint64_t>(kBuckets);
   std::uint64_t count_ = 0;
   std::uint64_t sum_ = 0;
   std::uint64_t max_ = 0;

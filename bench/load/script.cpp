@@ -61,6 +61,18 @@ class Requests : public Script {
     request.head.append(as_text(cbor));
   }
 
+  // Bytes of prepared share `share`, which are compared with what was stored.
+  void read_range(Request& request, std::uint64_t share, std::uint64_t offset,
+                  std::uint64_t bytes) const {
+    begin(request, "GET", "immutable/" + plan_.names[share] + "/0");
+    fmt::format_to(std::back_inserter(request.head), "Range: bytes={}-{}\r\n", offset,
+                   offset + bytes - 1);
+    request.expects_share = true;
+    request.expected_share = share;
+    request.expected_offset = offset;
+    end(request);
+  }
+
   static Verdict wrong(std::string_view what, const Answer& answer) {
     Verdict verdict;
     verdict.operation_done = true;
@@ -156,13 +168,7 @@ class SequenceScript final : public Requests {
 
   void next(Request& request) override {
     bytes_ = std::min(plan_.range_bytes, plan_.share_bytes - offset_);
-    begin(request, "GET", "immutable/" + plan_.names[share_] + "/0");
-    fmt::format_to(std::back_inserter(request.head), "Range: bytes={}-{}\r\n", offset_,
-                   offset_ + bytes_ - 1);
-    request.expects_share = true;
-    request.expected_share = share_;
-    request.expected_offset = offset_;
-    end(request);
+    read_range(request, share_, offset_, bytes_);
   }
   Verdict answered(const Answer& answer) override {
     const bool good = answer.status == 206 && answer.body_bytes == bytes_ && answer.matches;
@@ -177,6 +183,38 @@ class SequenceScript final : public Requests {
   std::uint64_t share_;
   std::uint64_t offset_ = 0;
   std::uint64_t bytes_ = 0;
+};
+
+// Reads that find nothing in a cache of blocks and are no sequence: each begins in another place of
+// the shares, and what lies between two places is wider than a block. The first place of a share is
+// its very start; in the others a range begins anywhere.
+class ScatteredScript final : public PreparedScript {
+ public:
+  ScatteredScript(Plan& plan, std::uint64_t number)
+      : PreparedScript(plan, number),
+        bytes_(std::min(plan.range_bytes, kPlaceBytes - kGapBytes)),
+        places_(std::max<std::uint64_t>(plan.share_bytes / kPlaceBytes, plan.first_place + 1)) {}
+
+  void next(Request& request) override {
+    const std::uint64_t number = plan_.scattered++;
+    share_ = number % plan_.names.size();
+    const std::uint64_t turns = number / plan_.names.size();
+    const std::uint64_t place = plan_.first_place + turns % (places_ - plan_.first_place);
+    const std::uint64_t within =
+        place == 0 ? 0 : random_() % (kPlaceBytes - kGapBytes - bytes_ + 1);
+    read_range(request, share_, place * kPlaceBytes + within, bytes_);
+  }
+  Verdict answered(const Answer& answer) override {
+    const bool good = answer.status == 206 && answer.body_bytes == bytes_ && answer.matches;
+    return good ? done(bytes_) : wrong("scattered read", answer);
+  }
+
+ private:
+  static constexpr std::uint64_t kPlaceBytes = 768 * 1024;
+  static constexpr std::uint64_t kGapBytes = 256 * 1024;
+
+  const std::uint64_t bytes_;
+  const std::uint64_t places_;
 };
 
 class LeaseScript final : public PreparedScript {
@@ -419,6 +457,7 @@ std::unique_ptr<Script> make_script(Plan& plan, std::uint64_t number) {
     case Mode::get: return std::make_unique<ReadScript>(plan, number, false);
     case Mode::range: return std::make_unique<ReadScript>(plan, number, true);
     case Mode::sequence: return std::make_unique<SequenceScript>(plan, number);
+    case Mode::scattered: return std::make_unique<ScatteredScript>(plan, number);
     case Mode::upload: return std::make_unique<UploadScript>(plan, std::nullopt);
     case Mode::mixed: return std::make_unique<MixedScript>(plan, number);
     case Mode::lease: return std::make_unique<LeaseScript>(plan, number);

@@ -19,7 +19,8 @@ enum class Mode {
   list,
   get,
   range,
-  sequence,  // a whole share in ranges, one after the other
+  sequence,   // a whole share in ranges, one after the other
+  scattered,  // ranges of all shares in turn, none near one that was read
   upload,
   mixed,
   lease,
@@ -36,13 +37,15 @@ struct Plan {
   std::uint64_t shares = 16;            // prepared, for modes that read or renew
   std::uint64_t share_bytes = 1 << 20;  // of each share stored or read
   std::uint64_t range_bytes = 100'000;  // of a ranged read
+  std::uint64_t first_place = 0;        // of a share, for scattered reads
   std::uint64_t piece_bytes = 1 << 20;  // of a PATCH, and of a mutable write
   std::uint64_t set = 1;                // which prepared shares
   std::vector<std::string> names;       // their storage indexes, for modes that read or renew
   std::uint64_t run = 0;                // differs from run to run: names of new shares
 
   Content content;
-  std::atomic<std::uint64_t> uploads = 0;  // begun; each stores another share
+  std::atomic<std::uint64_t> uploads = 0;    // begun; each stores another share
+  std::atomic<std::uint64_t> scattered = 0;  // reads begun
 };
 
 struct Request {
