@@ -5,6 +5,7 @@ target_link_libraries(sharestore_load PRIVATE Boost::json OpenSSL::SSL
                       lib_storage_server_protocol)
 set_target_properties(sharestore_load PROPERTIES OUTPUT_NAME sharestore-load)
 set_target_properties(raw_durable PROPERTIES OUTPUT_NAME raw-durable)
+set_target_properties(paced_store PROPERTIES OUTPUT_NAME paced-store)
 # Suites count allocations; backends come with their stores.
 file(GLOB measure_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/measure/*.cpp)
 foreach(suite backend_bench hot_functions_bench)

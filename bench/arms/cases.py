@@ -11,7 +11,10 @@ RSS_KB = "resident kB per connection"
 MB = "resident MB"
 MS = "milliseconds"
 
-LOWER_IS_BETTER = {CPU_US, RSS_KB, MB, MS}
+P50_MS = "median milliseconds of a read"
+P99_5_MS = "99.5 % of reads take less milliseconds than"
+
+LOWER_IS_BETTER = {CPU_US, RSS_KB, MB, MS, P50_MS, P99_5_MS}
 
 
 def judge(figure, r):
@@ -28,6 +31,8 @@ def judge(figure, r):
         RSS_KB: lambda: r["grown_bytes"] / r["connected"] / 1e3 if r.get("connected") else None,
         MB: lambda: r["server_rss_bytes"] / 1e6,
         MS: lambda: r["started_ms"],
+        P50_MS: lambda: r["latency_us"]["p50"] / 1e3,
+        P99_5_MS: lambda: r["latency_us"]["p99_5"] / 1e3,
     }[figure]()
 
 
@@ -43,7 +48,22 @@ class Case:
     special: str = ""  # the function of runs.py that runs an arm; "" the load tool
     fresh: bool = False  # each run has a server without shares
     raw: dict = field(default_factory=dict)  # arms that are the raw loop: its arguments
-    line: tuple = ()  # to the object store: arguments of tests/support/slow_front.py
+    store: str = ""  # the object store of its nodes: "swift" or "paced"
+    line: tuple = ()  # how slow it is: arguments of tests/support/slow_front.py or paced_store
+    loads: dict = field(default_factory=dict)  # of arms whose load is another
+    lines: dict = field(default_factory=dict)  # of arms whose store is another
+    added: bool = False  # compared by what an arm has more than the last, not by its ratio
+
+    @property
+    def has_own_stores(self):
+        """Each run: what others left would fill the disk, or memory."""
+        return self.special == "cgroup" or self.store == "paced"
+
+    def load_of(self, arm):
+        return self.loads.get(arm, self.load)
+
+    def line_of(self, arm):
+        return self.lines.get(arm, self.line)
 
 
 # The raw loop with more than the one core that each server has.
@@ -94,24 +114,82 @@ def make(seconds):
              ["two", "one"],
              ["--mode=range", "--range=100000", "--size=1MiB", "--shares=64", "--connections=32",
               "--threads=2", *timed], 0.85, 0.95, special="workers"),
-        Case("crowd", "500 parallel 64 MiB uploads, 256 MiB cgroup, memory_limit=128MiB", MB_RATE,
-             ["disk"], ["--mode=upload", "--size=64MiB", "--connections=500", "--operations=500",
-                        *short], special="cgroup", fresh=True),
-        Case("giants", "8 parallel 1 GiB uploads, 256 MiB cgroup, memory_limit=128MiB", MB_RATE,
-             ["disk"], ["--mode=upload", "--size=1GiB", "--connections=8", "--operations=8",
-                        *short], special="cgroup", fresh=True),
+        *uploads_in_cgroup(),
+        *slow_store_cases(),
+        *paced_store_cases(),
+    ]
+
+
+def uploads_in_cgroup():
+    """Against eight at a time, each arm with a store of its own: together they would fill a disk."""
+    within = ", 256 MiB cgroup, memory_limit=128MiB"
+    upload = ["--mode=upload", "--piece=1MiB", "--longest=3500"]
+    crowd = [*upload, "--size=64MiB", "--operations=500"]
+    giants = [*upload, "--size=1GiB", "--operations=8", "--connections=8"]
+    made = []
+    for suffix, kind, store, where in (("", "disk", "", ""), ("-s3", "s3", "swift", " to S3")):
+        eight = f"{kind}-eight"
+        made += [
+            Case("crowd" + suffix, "500 parallel 64 MiB uploads" + where + within, MB_RATE,
+                 [kind, eight], [*crowd, "--connections=500"], 1.0, 1.0, special="cgroup",
+                 fresh=True, store=store, loads={eight: [*crowd, "--connections=8"]}),
+            Case("giants" + suffix, "8 parallel 1 GiB uploads" + where + within, MB_RATE, [kind],
+                 giants, special="cgroup", fresh=True, store=store)]
+    return made
+
+
+def slow_store_cases():
+    return [
         Case("store-upload", "64 MiB uploads to an object store over a line of 50 MB/s", MB_RATE,
              ["s3", "openstack", "direct"],
              ["--mode=upload", "--size=64MiB", "--connections=1", "--operations=3", "--warmup=0",
-              *short], 0.9, 0.98, special="store_upload", fresh=True,
-             line=("--bytes-per-second=50e6",)),
+              "--piece=1MiB"], 0.9, 0.98, special="store_upload", fresh=True,
+             store="swift", line=("--bytes-per-second=50e6",)),
         Case("store-read", "64 MiB read in pieces of 128 KiB, object store 20 ms away, cold",
              MB_RATE, ["s3", "openstack", "direct"],
              ["--mode=sequence", "--size=64MiB", "--shares=1", "--range=128KiB", "--connections=1",
               "--operations=1", "--warmup=0"], 0.6, 0.95, special="store_read", fresh=True,
-             line=("--delay-ms=10",)),
+             store="swift", line=("--delay-ms=10",)),
+    ]
+
+
+def paced_store_cases():
+    """What a node adds to a store that takes 20 ms for each read. Places of shares are read in turn,
+    more of them than fit into the cache of blocks (64 MiB), so none is there when it is read."""
+    cold = ["--mode=scattered", "--range=100000", "--size=3MiB", "--shares=128", "--first-place=1",
+            "--warmup=0"]
+    one = ["--connections=1", "--operations=600"]
+    first = [*cold, "--connections=1", "--operations=128"]
+    delay = "--delay-ms=20"
+    shape = {"fresh": True, "store": "paced", "line": (delay,)}
+    return [
+        Case("store-latency", "100 kB cold, store 20 ms away, shares read before", P50_MS,
+             ["s3", "openstack", "direct"], [*cold, *one], 1.0, 0.3, special="store_cold",
+             added=True, **shape),
+        Case("store-latency-8", "the same, 8 clients", P50_MS, ["s3", "openstack", "direct"],
+             [*cold, "--connections=8", "--operations=2000"], 1.0, 0.3, special="store_cold",
+             added=True, **shape),
+        Case("store-open", "first 100 kB of shares not read before, store 20 ms away", P50_MS,
+             ["s3", "openstack", "s3-anywhere", "direct"], first, 1.0, 0.3,
+             special="store_unopened", added=True, **shape,
+             loads={arm: ["--first-place=0" if a == "--first-place=1" else a for a in first]
+                    for arm in ("s3", "openstack")}),
+        Case("store-cached", "100 kB in the cache, store 20 ms away", P50_MS,
+             ["s3", "openstack", "disk"],
+             ["--mode=range", "--range=100000", "--size=3MiB", "--shares=8", *one[:1],
+              "--operations=10000", "--warmup=0"], 0.1, 0.1, special="store_cached", added=True,
+             **shape),
+        Case("store-stalls", "100 kB cold, 8 clients, 1 % of the store's reads stall for 5 s",
+             P99_5_MS, ["s3", "s3-healthy"],
+             [*cold, "--connections=8", "--operations=20000"], 2.0, 2.0, special="store_cold",
+             lines={"s3-healthy": (delay,)},
+             **{**shape, "line": (delay, "--stalled-percent=1", "--stall-ms=5000")}),
     ]
 
 
 # Run only when they are named: minutes, gigabytes, a cgroup, or an object store.
-HEAVY = {"crowd", "giants", "store-upload", "store-read"}
+HEAVY = {"crowd", "giants"}
+
+
+def is_heavy(case):
+    return case.name in HEAVY or bool(case.store)

@@ -40,23 +40,33 @@ def summarise(case, rounds, found):
             if arm != base and arm in r and base in r:
                 ours, theirs = (table.judge(case.figure, r[a]) for a in (arm, base))
                 if ours and theirs:
-                    ratios.append(ours / theirs)
+                    ratios.append(ours - theirs if case.added else ours / theirs)
         lines.append({
             "arm": arm, "version": found[arm]["version"], "durability": found[arm]["durability"],
             "figure": spread(figures), "ratio": spread(ratios), "base": base,
             "rate": spread([r["operations"] / r["seconds"] for r in runs if r["seconds"]]),
             "p50_us": spread([r["latency_us"]["p50"] for r in runs if "latency_us" in r]),
             "p99_us": spread([r["latency_us"]["p99"] for r in runs if "latency_us" in r]),
+            "added_p99_us": spread(added_p99(rounds, arm, base)) if case.added else None,
+            "store": [r["store"] for r in runs if "store" in r],
             "errors": sum(r["errors"] for r in runs),
             "first_error": next((r["first_error"] for r in runs if r.get("first_error")), ""),
             "client_bound": sum(bool(r.get("client_bound")) for r in runs), "runs": len(runs),
             "anonymous_bytes": runs[-1].get("server_anonymous_bytes"),
             "cgroup_peak_bytes": runs[-1].get("cgroup_peak_bytes"),
+            "cgroup_failures": sum(r.get("cgroup_failures", 0) for r in runs),
+            "peak_bytes": max(r.get("server_peak_bytes", 0) for r in runs),
+            "operations": sum(r["operations"] for r in runs),
             "started_cpu_ms": spread([r.get("started_cpu_ms") for r in runs]),
         })
     return {"case": case.name, "title": case.title, "unit": case.figure, "good": case.good,
-            "aim": case.aim, "lower_is_better": case.figure in table.LOWER_IS_BETTER,
+            "aim": case.aim, "added": case.added, "lower_is_better": case.figure in table.LOWER_IS_BETTER,
             "lines": lines, "verdict": verdict(case, lines)}
+
+
+def added_p99(rounds, arm, base):
+    return [r[arm]["latency_us"]["p99"] - r[base]["latency_us"]["p99"] for r in rounds
+            if arm != base and arm in r and base in r]
 
 
 def verdict(case, lines):
@@ -91,24 +101,15 @@ def markdown(all_cases, machine, rounds):
         "one key for all.", "",
     ]
     for c in all_cases:
-        aims = f" (good {c['good']} ×, aim {c['aim']} ×)" if c["aim"] else ""
+        by = "more than the last arm" if c["added"] else "×"
+        aims = f" (good {c['good']} {by}, aim {c['aim']} {by})" if c["aim"] else ""
         result = f" **{c['verdict']}**" if c["verdict"] else ""
         out += [f"## {c['title']}", "", f"Judged by {c['unit']}{aims}.{result}", "",
-                "| arm | durability | " + c["unit"] + " | ratio | per second | p50 / p99, us | |",
+                "| arm | durability | " + c["unit"] + f" | {'more' if c['added'] else 'ratio'} | per second | p50 / p99, us | |",
                 "|---|---|---|---|---|---|---|"]
         for line in c["lines"]:
             p50, p99 = line["p50_us"], line["p99_us"]
-            notes = []
-            if line["client_bound"]:
-                notes.append(f"load was the limit in {line['client_bound']} of {line['runs']}")
-            if line["errors"]:
-                notes.append(f"{line['errors']} errors: {line['first_error']}")
-            if line["anonymous_bytes"] and c["unit"] == table.MB:
-                notes.append(f"anonymous {line['anonymous_bytes'] / 1e6:.1f} MB")
-            if line["started_cpu_ms"]:
-                notes.append(f"CPU until then {number(line['started_cpu_ms']['median'])} ms")
-            if line["cgroup_peak_bytes"]:
-                notes.append(f"cgroup peak {line['cgroup_peak_bytes'] / 1e6:.0f} MB")
+            notes = notes_of(line, c)
             times = f"{number(p50['median'])} / {number(p99['median'])}" if p50 else "–"
             rate = line["rate"] if line["rate"] and line["rate"]["median"] else None
             out.append(f"| {line['arm']} ({line['version']}) | {line['durability']} | "
@@ -118,12 +119,35 @@ def markdown(all_cases, machine, rounds):
     return "\n".join(out)
 
 
+def notes_of(line, c):
+    notes = []
+    if line["client_bound"]:
+        notes.append(f"load was the limit in {line['client_bound']} of {line['runs']}")
+    if line["errors"]:
+        notes.append(f"{line['errors']} errors: {line['first_error']}")
+    if line["anonymous_bytes"] and c["unit"] == table.MB:
+        notes.append(f"anonymous {line['anonymous_bytes'] / 1e6:.1f} MB")
+    if line["started_cpu_ms"]:
+        notes.append(f"CPU until then {number(line['started_cpu_ms']['median'])} ms")
+    if line["cgroup_peak_bytes"]:
+        notes.append(f"cgroup peak {line['cgroup_peak_bytes'] / 1e6:.0f} MB, "
+                     f"resident {line['peak_bytes'] / 1e6:.0f} MB, "
+                     f"{line['cgroup_failures']} killed")
+    if line["added_p99_us"]:
+        notes.append(f"p99 {shown(line['added_p99_us'])} us more")
+    if line["store"]:
+        asked, stalled = (sum(s[key] for s in line["store"]) for key in ("reads", "stalled"))
+        notes.append(f"store asked {asked / line['operations']:.4f} times a read"
+                     + (f", {stalled} of {asked} stalled" if stalled else ""))
+    return notes
+
+
 def svg(all_cases):
     """One bar per arm: its ratio to the last arm of its case, with the range of the rounds."""
     rows = []
     for c in all_cases:
         for line in c["lines"]:
-            if line["ratio"]:
+            if line["ratio"] and not c["added"]:
                 rows.append((f"{c['title']}: {line['arm']} / {line['base']}", line["ratio"],
                              c["lower_is_better"]))
     width, left, row, top = 900, 470, 26, 34

@@ -7,7 +7,7 @@ import pathlib
 import subprocess
 import time
 
-from arms import cases, machine, servers, stores
+from arms import cases, machine, paced, servers, stores
 
 
 class Runner:
@@ -31,7 +31,7 @@ class Runner:
 
     def prepare(self, case, server):
         """Shares that are there already are not stored again, files are only written once."""
-        shape = [a for a in case.load if a.split("=")[0] in ("--size", "--shares")]
+        shape = [a for a in case.load_of(server.name) if a.split("=")[0] in ("--size", "--shares")]
         if isinstance(server, servers.FileServer):
             mark = server.files / ("done" + "".join(shape))
             if not mark.exists() and shape:
@@ -47,7 +47,7 @@ class Runner:
         prepared = ["--no-prepare"] if prepared else []
         pids = [f"--server-pid={pid}" for pid in server.pids()]
         command = [self.load, server.nurl, "--json", f"--cipher-suite={servers.SUITE}",
-                   *self.set_of(case), *prepared, *pids, *case.load]
+                   *self.set_of(case), *prepared, *pids, *case.load_of(server.name)]
         bound = [] if core == "all" else ["taskset", "-c", str(core)]
         done = subprocess.run([*bound, *map(str, command)], capture_output=True, text=True,
                               timeout=longest_s, check=False)
@@ -97,16 +97,65 @@ class Runner:
     def run_store_read(self, case, server):
         if isinstance(server, stores.Direct):
             return stores.moved(case.name, server.read(), 1, stores.SHARE_BYTES)
-        self.call_load(dataclasses.replace(case, load=["--mode=list", *case.load[1:]]), server,
-                       self.load_core)
-        server.restart(self.server_core)
+        self.store_shares(case, server)
         return self.call_load(case, server, self.load_core, prepared=True)
 
+    def store_shares(self, case, server):
+        """The shares of the case, of which nothing is cached afterwards."""
+        self.call_load(altered(case, server, "--mode=list", "--operations=1", "--connections=1"),
+                       server, self.load_core)
+        server.restart(self.server_core)
+
+    def run_store_unopened(self, case, server):
+        if isinstance(server, paced.Reader):
+            return self.read_directly(case, server)
+        self.store_shares(case, server)
+        return self.call_counted(case, server)
+
+    def run_store_cold(self, case, server):
+        if isinstance(server, paced.Reader):
+            return self.read_directly(case, server)
+        self.store_shares(case, server)
+        shares = int(option(case, server, "--shares"))
+        opening = altered(case, server, "--range=1", "--first-place=0", f"--operations={shares}")
+        self.call_load(opening, server, self.load_core, prepared=True)
+        return self.call_counted(case, server)
+
+    def run_store_cached(self, case, server):
+        # Long enough for every block to be read, one answer of the store after the other.
+        warming = altered(case, server, "--operations=1000")
+        self.call_load(warming, server, self.load_core)
+        return self.call_counted(case, server)
+
+    def call_counted(self, case, server):
+        """With the reads that the store was asked for meanwhile."""
+        store = getattr(server, "store", None)
+        before = store.counts() if store else {}
+        result = self.call_load(case, server, self.load_core, prepared=True)
+        if store:
+            result["store"] = {key: count - before[key] for key, count in store.counts().items()}
+        return result
+
+    def read_directly(self, case, server):
+        return server.read(self.load_core, *(int(option(case, server, name)) for name in
+                                             ("--operations", "--connections", "--range")))
+
     def run_cgroup(self, case, server):
-        result = self.call_load(case, server, self.load_core, longest_s=3600)
+        result = self.call_load(case, server, self.load_core, longest_s=4500)
         result["cgroup_peak_bytes"] = server.cgroup.peak()
         result["cgroup_failures"] = server.cgroup.failures()
         return result
+
+
+def option(case, server, name):
+    return next(a.split("=")[1] for a in case.load_of(server.name) if a.split("=")[0] == name)
+
+
+def altered(case, server, *arguments):
+    """The case with these arguments of its load in place of what it has."""
+    names = {a.split("=")[0] for a in arguments}
+    kept = [a for a in case.load_of(server.name) if a.split("=")[0] not in names]
+    return dataclasses.replace(case, load=[*kept, *arguments], loads={})
 
 
 def resident(server):

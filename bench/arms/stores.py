@@ -15,28 +15,31 @@ UPLOADS = 3
 SUPPORT = machine.ROOT / "tests/support"
 
 
-class Store:
+class SwiftStore:
     """A real Swift with its S3 API, and a front to it for each shape of line."""
 
-    def __init__(self):
+    makes_containers = True
+
+    def __init__(self, _build, _core):
         self.process = subprocess.Popen([SUPPORT / "swift_server.py"], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
-        self.told = {}
-        for line in iter(self.process.stdout.readline, "\n"):
-            if not line or line.startswith("SKIP"):
-                raise RuntimeError(f"no object store: {line.strip()}")
-            key, _, value = line.strip().partition("=")
-            self.told[key.removeprefix("SHARESTORE_TEST_")] = value
+        self.told = read_told(self.process)
         self.fronts = {}
 
-    def front(self, shape):
+    def front(self, shape, _kind):
         """HOST:PORT of a line with this shape (arguments of slow_front.py)."""
+        there = urllib.parse.urlparse(self.told["S3_URL"]).netloc
+        if not shape:
+            return there
         if shape not in self.fronts:
-            there = urllib.parse.urlparse(self.told["S3_URL"]).netloc
             process = subprocess.Popen([SUPPORT / "slow_front.py", *shape, there],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             self.fronts[shape] = process, process.stdout.readline().strip()
         return self.fronts[shape][1]
+
+    def container(self, name):
+        """For one node, which makes it."""
+        return f"bench-{name}-{os.urandom(4).hex()}"
 
     def version(self):
         return "swift-proxy " + machine.output("dpkg-query", "-Wf", "${Version}", "swift-proxy")
@@ -48,13 +51,25 @@ class Store:
         self.process.wait()
 
 
+def read_told(process):
+    """KEY=VALUE lines up to an empty one; what a test program sees in its environment."""
+    told = {}
+    for line in iter(process.stdout.readline, "\n"):
+        if not line or line.startswith("SKIP"):
+            raise RuntimeError(f"no object store: {line.strip()}")
+        key, _, value = line.strip().partition("=")
+        told[key.removeprefix("SHARESTORE_TEST_")] = value
+    return told
+
+
 class StoreNode(servers.Node):
     """This program over a container of its own. Parts are below the size of a share, as usual."""
 
     def __init__(self, name, work, build, store, shape):
-        host = store.front(shape)
-        container = f"bench-{name}-{os.urandom(4).hex()}"
-        if name == "s3":
+        kind = name.split("-")[0]
+        host = store.front(shape, kind)
+        container = store.container(name)
+        if kind == "s3":
             keys = [f"s3.url = http://{host}", f"s3.region = {store.told['S3_REGION']}",
                     f"s3.access_key_id = {store.told['S3_ACCESS_KEY_ID']}",
                     f"s3.bucket = {container}", "s3.addressing = path"]
@@ -65,7 +80,7 @@ class StoreNode(servers.Node):
                     f"openstack.username = {store.told['SWIFT_USER']}",
                     f"openstack.container = {container}"]
             secrets = {"openstack_api_key": store.told["SWIFT_KEY"]}
-        super().__init__(name, work, build, f"cloud.{name}", keys, secrets)
+        super().__init__(name, work, build, f"cloud.{kind}", keys, secrets)
         self.store = store
 
     def version(self):
@@ -74,8 +89,9 @@ class StoreNode(servers.Node):
     def start(self, core, within=()):
         if not self.directory.exists():
             self.make_directory()
-            subprocess.run([self.program, "admin", "create-container", self.directory], check=True,
-                           stdout=subprocess.DEVNULL)
+            if self.store.makes_containers:
+                subprocess.run([self.program, "admin", "create-container", self.directory],
+                               check=True, stdout=subprocess.DEVNULL)
         super().start(core, within)
 
     def restart(self, core):
@@ -84,20 +100,36 @@ class StoreNode(servers.Node):
         self.start(core)
 
 
-class Direct:
+class Client:
+    """An arm that is no server."""
+
+    durability = "the store's"
+    started_s = None
+
+    def __init__(self, name, work):
+        self.name = name
+        self.directory = pathlib.Path(work) / name
+
+    def start(self, core, within=()):
+        pass
+
+    def stop(self):
+        pass
+
+    def pids(self):
+        return []
+
+
+class Direct(Client):
     """The best of the clients that Debian has, without a node: `rclone` and `s3cmd` over the S3
     API, `curl` over Swift's own."""
 
-    durability = "the store's"
-    name = "direct"
-    started_s = None
-
-    def __init__(self, work, store, shape):
+    def __init__(self, name, work, _build, store, shape):
+        super().__init__(name, work)
         machine.install("rclone", "s3cmd", "curl")
-        self.directory = pathlib.Path(work) / "direct"
         self.files = self.directory / "files"
         self.store = store
-        self.host = store.front(shape)
+        self.host = store.front(shape, "s3")
         self.bucket = f"bench-direct-{os.urandom(4).hex()}"
 
     def version(self):
@@ -117,12 +149,6 @@ class Direct:
             self.token = answer.headers["X-Auth-Token"]
         account = urllib.parse.urlparse(self.store.told["SWIFT_STORAGE_URL"]).path
         self.place = f"http://{self.host}{account}/{self.bucket}"
-
-    def stop(self):
-        pass
-
-    def pids(self):
-        return []
 
     def s3cmd(self):
         return ["--no-ssl", f"--host={self.host}", f"--host-bucket={self.host}", "--no-progress",
