@@ -4,6 +4,7 @@
 #include <boost/asio/detached.hpp>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "backends/object/timed_wait.h"
@@ -17,6 +18,8 @@ constexpr double kMaxAllowance = 10;
 // While too few answers are known, and never less: a hedge within this helps nobody.
 constexpr std::chrono::milliseconds kFirstPatience{1000};
 constexpr std::chrono::milliseconds kLeastPatience{20};
+constexpr float kLeastOfUsual = 1.1F;
+constexpr float kMostOfUsual = 2;
 
 }  // namespace
 
@@ -29,12 +32,15 @@ std::size_t HedgedGets::class_of(std::uint64_t length) {
   return index;
 }
 
-// Twice what nine of ten take: an even store is asked twice hardly ever, a stalled request soon.
+// What 98 of 100 stay below, so that no more are asked twice than may be; but a little more than
+// nine of ten take, as the times of an even store lie close together, and no more than twice that,
+// as the slowest of the times known may be those of stalled requests.
 Duration HedgedGets::patience(std::uint64_t length) {
   const std::lock_guard hold(mutex_);
   const Times& times = times_[class_of(length)];
   if (times.count < Times::kEnough) return kFirstPatience;
-  const auto wait = std::chrono::duration<float>(2 * times.expected);
+  const auto wait = std::chrono::duration<float>(
+      std::clamp(times.slow, kLeastOfUsual * times.usual, kMostOfUsual * times.usual));
   return std::max<Duration>(std::chrono::duration_cast<Duration>(wait), kLeastPatience);
 }
 
@@ -45,10 +51,10 @@ void HedgedGets::took(std::uint64_t length, Duration time) {
   // Sorting a few numbers now and then is cheap beside a request.
   if (times.count % Times::kEnough != 0) return;
   std::array<float, Times::kKept> sorted = times.seconds;
-  const auto known = static_cast<std::ptrdiff_t>(std::min(times.count, Times::kKept));
-  const auto ninth = sorted.begin() + known * 9 / 10;
-  std::nth_element(sorted.begin(), ninth, sorted.begin() + known);
-  times.expected = *ninth;
+  const std::size_t known = std::min(times.count, Times::kKept);
+  std::ranges::sort(std::span(sorted).first(known));
+  times.usual = sorted[known * 9 / 10];
+  times.slow = sorted[known * 98 / 100];
 }
 
 bool HedgedGets::may_hedge() {
