@@ -18,6 +18,8 @@ namespace {
 constexpr std::size_t kMaxBatchBytes = 1024 * 1024;
 // A batch takes at most this part of the log, so that others are under way beside it.
 constexpr std::size_t kLargestPart = 4;
+// No log is larger: a file that is, is none.
+constexpr std::uint64_t kMaxLogBytes = std::uint64_t{64} << 20;
 // With less free space than this no file is promised that must be made later.
 constexpr std::uint64_t kLeastFreeBytes = std::uint64_t{64} << 20;
 
@@ -28,7 +30,7 @@ RedoLog::RedoLog(FileSystem& files, std::string directory, std::uint64_t log_byt
     : files_(files),
       directory_(std::move(directory)),
       path_(directory_ + "/redo"),
-      wanted_bytes_(log_bytes / kRedoBlockBytes * kRedoBlockBytes),
+      wanted_bytes_(std::min(log_bytes, kMaxLogBytes) / kRedoBlockBytes * kRedoBlockBytes),
       durable_(durable) {
   thread_ = std::thread([this] { run(); });
 }
@@ -306,7 +308,7 @@ Result<std::vector<RedoBatch>> RedoLog::recover() {
   if (!file) return fail(file.error());
   const auto size = file->size();
   if (!size) return fail(size.error());
-  std::vector<std::byte> bytes(*size);
+  std::vector<std::byte> bytes(std::min(*size, kMaxLogBytes));
   if (Status ok = file->read(0, bytes); !ok) return fail(ok.error());
   const auto head =
       decode_redo_head(ByteSpan(bytes).first(std::min(bytes.size(), kRedoBlockBytes)));

@@ -59,7 +59,7 @@ constexpr std::chrono::minutes kStopBudget{2};
 constexpr std::size_t kMinIoThreads = 4;
 constexpr std::size_t kMaxIoThreads = 16;
 // Descriptors that are not connections: share files, index, spool, log.
-constexpr std::size_t kReservedFiles = 1024;
+constexpr std::size_t kReservedFiles = 1536;
 constexpr std::size_t kMinConnections = 64;
 constexpr std::size_t kUnusedSwissnumBytes = 20;
 
