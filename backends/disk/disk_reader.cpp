@@ -69,6 +69,7 @@ class RecentReader final : public ShareReader {
 
   std::optional<std::size_t> read_now(std::uint64_t offset, MutableByteSpan into) override {
     const std::size_t length = clipped(offset, into.size(), info().data_bytes);
+    if (length == 0) return 0;
     const std::int64_t got = version_->read(parts_.files, offset, into.first(length), false);
     if (got < 0 || static_cast<std::size_t>(got) != length) return std::nullopt;
     return length;
@@ -76,6 +77,7 @@ class RecentReader final : public ShareReader {
 
   Task<Bytes> read(OpContext /*context*/, std::uint64_t offset, std::size_t max_bytes) override {
     std::vector<std::byte> bytes(clipped(offset, max_bytes, info().data_bytes));
+    if (bytes.empty()) co_return Bytes();
     if (read_now(offset, bytes)) co_return Bytes(std::move(bytes));
     co_return co_await parts_.pool.run([&parts = parts_, version = version_, offset,
                                         bytes = std::move(bytes)]() mutable -> Result<Bytes> {

@@ -146,6 +146,17 @@ ReadAt File::reader() const {
   return [this](std::uint64_t offset, MutableByteSpan into) { return read(offset, into); };
 }
 
+ReadAt reader_over(ByteSpan bytes) {
+  return [bytes](std::uint64_t offset, MutableByteSpan into) -> Status {
+    if (offset > bytes.size() || into.size() > bytes.size() - offset) {
+      return fail(Errc::corrupt, fmt::format("ends at {}, {} bytes at {} expected", bytes.size(),
+                                             into.size(), offset));
+    }
+    std::ranges::copy(bytes.subspan(static_cast<std::size_t>(offset), into.size()), into.begin());
+    return {};
+  };
+}
+
 Result<std::vector<std::byte>> read_whole(const File& file, std::uint64_t max_bytes) {
   const auto size = file.size();
   if (!size) return fail(size.error());

@@ -63,6 +63,9 @@ class File {
   int fd_ = -1;
 };
 
+// Reads from bytes in memory, which outlive it. corrupt: beyond their end.
+ReadAt reader_over(ByteSpan bytes);
+
 // Reads every byte. too_large beyond `max_bytes`.
 Result<std::vector<std::byte>> read_whole(const File& file, std::uint64_t max_bytes);
 

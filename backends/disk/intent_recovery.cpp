@@ -33,15 +33,7 @@ Status complete(DiskParts& parts, ShareId share, const IntentAction& action) {
   switch (action.kind) {
     case IntentAction::Kind::remove: return unlink_share(parts.files, parts.layout, share);
     case IntentAction::Kind::redo_inline: {
-      const ReadAt record = [&](std::uint64_t offset, MutableByteSpan into) -> Status {
-        if (offset > action.detail.size() || into.size() > action.detail.size() - offset) {
-          return fail(Errc::corrupt, "a redo record ends early");
-        }
-        std::copy_n(as_byte_span(action.detail).begin() + static_cast<std::ptrdiff_t>(offset),
-                    into.size(), into.begin());
-        return {};
-      };
-      return redo(parts, share, record, action.detail.size());
+      return redo(parts, share, reader_over(as_byte_span(action.detail)), action.detail.size());
     }
     case IntentAction::Kind::redo_file: {
       if (!is_plain_name(action.detail)) return fail(Errc::corrupt, "a damaged intent");

@@ -22,16 +22,6 @@ struct OnDisk {
   std::optional<ShareHeader> header;
 };
 
-ReadAt reader_over(ByteSpan file) {
-  return [file](std::uint64_t offset, MutableByteSpan into) -> Status {
-    if (offset > file.size() || into.size() > file.size() - offset) {
-      return fail(Errc::corrupt, "the file ends early");
-    }
-    std::ranges::copy(file.subspan(offset, into.size()), into.begin());
-    return {};
-  };
-}
-
 Result<OnDisk> look_at(DiskParts& parts, ShareId share) {
   OnDisk found;
   auto file = File::open(parts.files, parts.layout.share(share), O_RDONLY, share.to_text());

@@ -55,7 +55,7 @@ class RecentVersion {
   const FileMark& mark() const { return mark_; }
   // The share file; empty once it is in a file.
   Bytes content() const;
-  // Bytes of the share's data; as FileSystem::pread_now where `wait` is not set.
+  // Bytes of the share's data, which has so many; as FileSystem::pread_now where `wait` is not set.
   std::int64_t read(FileSystem& files, std::uint64_t offset, MutableByteSpan into, bool wait) const;
   // Reads from the file from now on, and lets the bytes go.
   void now_in(File file);

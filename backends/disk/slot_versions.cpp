@@ -51,15 +51,7 @@ Result<SlotPlan> plan_of(DiskParts& parts, const SlotCommit& commit, const Share
     }
     return plan_new_share(change, commit.write_enabler.reveal(), parts.node_id);
   }
-  const ReadAt read = [&found](std::uint64_t offset, MutableByteSpan into) -> Status {
-    if (offset > found.file.size() || into.size() > found.file.size() - offset) {
-      return fail(Errc::corrupt, "the file ends early");
-    }
-    std::copy_n(found.file.begin() + static_cast<std::ptrdiff_t>(offset), into.size(),
-                into.begin());
-    return {};
-  };
-  const auto before = load_mutable_container(read, found.file.size());
+  const auto before = load_mutable_container(reader_over(found.file), found.file.size());
   if (!before && before.error().code() == Errc::conflict) {
     return fail(Errc::conflict, share.to_text() + " is immutable");
   }

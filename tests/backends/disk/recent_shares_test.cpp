@@ -95,6 +95,8 @@ TEST_F(RecentSharesTest, AreReadBeforeAndAfterTheirFilesAreMade) {
   EXPECT_EQ((*reader)->read_now(2, into), 7u);
   EXPECT_EQ(as_text(ByteSpan(into).first(7)), "mutable");
   EXPECT_EQ((*reader)->read_now(9, into), 0u);
+  EXPECT_TRUE(run_task((*reader)->read(disk_.context(), 9, 5))->empty());
+  EXPECT_TRUE(run_task((*reader)->read(disk_.context(), 100, 5))->empty());
 
   ASSERT_TRUE(disk_.settle(kIndex));
   EXPECT_TRUE(is_file(path_of(kShare)));
