@@ -72,11 +72,12 @@ std::map<ShareId, RecentShares::Found> RecentShares::newest_of(std::vector<RedoB
   std::map<ShareId, Found> newest;
   for (RedoBatch& batch : batches) {
     for (RedoRecord& record : batch.records) {
-      if (const auto older = newest.find(record.share); older != newest.end()) {
+      const ShareId share = record.share;
+      if (const auto older = newest.find(share); older != newest.end()) {
         log_.release(older->second.batch);
         newest.erase(older);
       }
-      if (record.content) newest[record.share] = {batch.number, std::move(record)};
+      if (record.content) newest[share] = {batch.number, std::move(record)};
     }
   }
   return newest;
