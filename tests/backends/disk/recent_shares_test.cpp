@@ -19,7 +19,6 @@ namespace {
 
 using testing::Contains;
 using testing::HasSubstr;
-using testing::Not;
 
 const StorageIndex kIndex = test_index(1);
 const ShareId kShare{kIndex, 0};
