@@ -124,12 +124,13 @@ std::size_t RedoLog::max_batch_bytes() const {
   return std::min<std::size_t>(kMaxBatchBytes, log_bytes / kLargestPart);
 }
 
+// With content or without, not both: what only voids records is taken also where content is not.
 std::vector<RedoLog::Pending> RedoLog::next_group() {
   std::unique_lock lock(mutex_);
   wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
   std::size_t bytes = 0;
   auto end = queue_.begin();
-  while (end != queue_.end() &&
+  while (end != queue_.end() && end->has_content == queue_.front().has_content &&
          (bytes == 0 || redo_batch_bytes(bytes + end->bytes) <= max_batch_bytes())) {
     bytes += end->bytes;
     ++end;
