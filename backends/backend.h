@@ -101,6 +101,10 @@ class ShareWriter {
   virtual Task<void> abort(OpContext context) = 0;
 };
 
+// Becomes true when the caller of a change has recorded it in the index, durably: what remembered
+// the change until then need not any more.
+using RecordedFlag = std::shared_ptr<std::atomic<bool>>;
+
 // An immutable share that is to be written.
 struct NewShare {
   ShareId share;
@@ -109,7 +113,7 @@ struct NewShare {
   bool known_absent = false;
   // As SlotCommit::recorded, for a caller who has not recorded that the upload began: allowed up to
   // BackendTraits::remembered_share_bytes. Null: it is recorded.
-  std::shared_ptr<std::atomic<bool>> recorded = nullptr;
+  RecordedFlag recorded = nullptr;
 };
 
 // One share's part in a slot commit.
@@ -140,7 +144,7 @@ struct SlotCommit {
   // backend either calls Journal::begin_slot_writes() before it changes anything, or itself
   // remembers the change until this is true: after a stop, start() tells the journal. Null: nothing
   // is recorded.
-  std::shared_ptr<std::atomic<bool>> recorded = nullptr;
+  RecordedFlag recorded = nullptr;
 };
 
 // Where a scan stands: opaque, storable, empty at the beginning. Two base32 characters stand before

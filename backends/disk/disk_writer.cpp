@@ -264,7 +264,7 @@ class DiskWriter final : public ShareWriter {
   }
 
   DiskParts& parts_;
-  const std::shared_ptr<std::atomic<bool>> recorded_;
+  const RecordedFlag recorded_;
   std::shared_ptr<Upload> upload_;
   bool untouched_ = true;
 };

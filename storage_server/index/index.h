@@ -6,6 +6,11 @@
 // committed in groups, and their coroutines resume on the caller's executor when their rows are
 // durable. Ownership: main owns it; it outlives every user. stop() before destruction.
 //
+// A change with a RecordedFlag is remembered elsewhere: it returns when find() and leases() have
+// it, at once, and is written behind, in order with all others; the flag becomes true when it is
+// durable: a moment later (writer.h), after sync(), or never where the index fails. Until then
+// totals and lists do not have it, and a stop that is not clean undoes it.
+//
 // Errors of every write: no_space (the index's disk is full), io_error, cancelled (the index
 // stopped). A failed sync poisons the index: every later write fails with io_error and health()
 // says why.
@@ -40,6 +45,8 @@ struct ShareRow {
   ShareState state = ShareState::present;
   std::int64_t first_write = 0;  // unix seconds
   std::int64_t last_write = 0;
+
+  bool operator==(const ShareRow&) const = default;
 };
 
 // One storage index as the index knows it.
@@ -92,6 +99,9 @@ struct SlotUpdate {
   std::vector<ShareNumber> leased;   // these get `lease`: renewed by secret, else added
   std::optional<Lease> lease;
   std::int64_t now = 0;  // unix seconds
+  // Null: durable on return, and the outcome says what became of the leases. Set: `leased` are
+  // among `changed`.
+  RecordedFlag recorded = nullptr;
 };
 
 class Index : public Journal {
@@ -105,6 +115,8 @@ class Index : public Journal {
   virtual bool was_stopped_cleanly() const = 0;
   // Commits what is queued, writes the clean-stop mark and closes. Later calls fail with cancelled.
   virtual void stop() = 0;
+  // What any call has returned for is durable, and its flags are true.
+  virtual Task<void> sync() = 0;
   virtual Health health() const = 0;
 
   // --- reads ---------------------------------------------------------------------------------
@@ -122,15 +134,15 @@ class Index : public Journal {
   virtual Task<void> begin_uploads(StorageIndex storage_index, std::vector<ShareNumber> numbers,
                                    std::uint64_t size_bytes, std::int64_t now) = 0;
   // The share is durable in the backend: its row becomes present with its first lease, and the
-  // upload's row goes, in one transaction. Durable on return.
-  virtual Task<void> finish_upload(ShareId share, ShareInfo info, Lease lease,
-                                   std::int64_t now) = 0;
+  // upload's row goes, in one transaction. Durable on return unless there is a flag.
+  virtual Task<void> finish_upload(ShareId share, ShareInfo info, Lease lease, std::int64_t now,
+                                   RecordedFlag recorded = nullptr) = 0;
   // The uploads were abandoned. Missing ones are success. Durable on return.
   virtual Task<void> drop_uploads(StorageIndex storage_index, std::vector<ShareNumber> numbers) = 0;
 
   // --- mutable slots -------------------------------------------------------------------------
   // What the backend did, after it marked the slot doubtful (Journal::begin_slot_writes) or
-  // remembered the change itself; clears the mark. Durable on return.
+  // remembered the change itself; clears the mark. Durable on return unless there is a flag.
   virtual Task<LeaseOutcome> finish_slot_write(SlotUpdate update) = 0;
   // The backend was asked and `shares` is all it holds: rows are made to agree, the mark and the
   // uploads' rows of shares that are there go. `leases` (parallel to shares) are merged into those

@@ -11,6 +11,7 @@
 
 #include "storage_server/index/pending_leases.h"
 #include "storage_server/index/share_rows.h"
+#include "storage_server/index/unwritten.h"
 
 namespace sharestore::index_db {
 
@@ -27,6 +28,7 @@ class SharedState {
   explicit SharedState(std::size_t pending_bytes) : pending(pending_bytes) {}
 
   PendingLeases pending;
+  Unwritten unwritten;
   ActivityTimes activity;
   // The rebuild under way, 0 if none: rows of an older generation are not to be believed.
   std::atomic<std::int64_t> rebuild_generation{0};

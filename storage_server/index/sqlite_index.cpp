@@ -76,6 +76,10 @@ SqliteIndex::~SqliteIndex() { end(false); }
 
 void SqliteIndex::stop() { end(true); }
 
+Task<void> SqliteIndex::sync() {
+  return writer_.submit<void>([](Store& /*store*/) { return Status{}; });
+}
+
 void SqliteIndex::end(bool clean) {
   {
     std::lock_guard lock(check_.mutex);
@@ -100,6 +104,7 @@ Result<Slot> SqliteIndex::find(StorageIndex storage_index) {
   auto reader = readers_.take();
   if (!reader) return fail(reader.error());
   Reader& r = **reader;
+  const auto unwritten = shared_->unwritten.of(storage_index);
   Slot slot;
   // Doubts are read before rows: a row that is read later can only be newer than its doubt.
   slot.doubtful = shared_->is_leftover(storage_index);
@@ -124,6 +129,7 @@ Result<Slot> SqliteIndex::find(StorageIndex storage_index) {
   std::sort(slot.shares.begin(), slot.shares.end(),
             [](const ShareRow& a, const ShareRow& b) { return a.info.number < b.info.number; });
   slot.doubtful = slot.doubtful || !is_known;
+  for (const auto& change : unwritten) lay_over(*change, slot);
   return slot;
 }
 
@@ -131,6 +137,7 @@ Result<Leases> SqliteIndex::leases(ShareId share) {
   auto reader = readers_.take();
   if (!reader) return fail(reader.error());
   Reader& r = **reader;
+  const auto unwritten = shared_->unwritten.of(share.storage_index);
   while (true) {
     const std::uint64_t epoch = shared_->pending.epoch();
     std::optional<Leases> leases;
@@ -142,6 +149,7 @@ Result<Leases> SqliteIndex::leases(ShareId share) {
       }
     }
     if (Status read = r.connection.status(); !read) return fail(read.error());
+    for (const auto& change : unwritten) lay_over(*change, share.number, leases);
     if (!leases) return fail(Errc::not_found, "the index has no share " + share.to_text());
     shared_->pending.apply(share.storage_index, *leases);
     // A renewal that was merged between the two looks would be missed by both.
@@ -160,12 +168,27 @@ Task<void> SqliteIndex::begin_uploads(StorageIndex storage_index, std::vector<Sh
       });
 }
 
-Task<void> SqliteIndex::finish_upload(ShareId share, ShareInfo info, Lease lease,
-                                      std::int64_t now) {
-  return writer_.submit<void>([share, info, lease, now](Store& store) -> Status {
-    store.finish_upload(share, info, lease, now);
-    return {};
-  });
+Task<void> SqliteIndex::finish_upload(ShareId share, ShareInfo info, Lease lease, std::int64_t now,
+                                      RecordedFlag recorded) {
+  if (!recorded) {
+    return writer_.submit<void>([share, info, lease, now](Store& store) -> Status {
+      store.finish_upload(share, info, lease, now);
+      store.drop_uploads(share.storage_index, {share.number});
+      return {};
+    });
+  }
+  SlotUpdate change;
+  change.storage_index = share.storage_index;
+  change.changed.push_back(info);
+  change.leased.push_back(share.number);
+  change.lease = lease;
+  change.now = now;
+  change.recorded = std::move(recorded);
+  return writer_.submit_behind(std::move(change),
+                               [share, info, lease, now](Store& store) -> Status {
+                                 store.finish_upload(share, info, lease, now);
+                                 return {};
+                               });
 }
 
 Task<void> SqliteIndex::drop_uploads(StorageIndex storage_index, std::vector<ShareNumber> numbers) {
@@ -184,8 +207,21 @@ Task<void> SqliteIndex::begin_slot_writes(std::vector<StorageIndex> storage_inde
 }
 
 Task<LeaseOutcome> SqliteIndex::finish_slot_write(SlotUpdate update) {
-  return writer_.submit<LeaseOutcome>(
-      [update = std::move(update)](Store& store) { return store.finish_slot_write(update); });
+  if (!update.recorded) {
+    return writer_.submit<LeaseOutcome>(
+        [update = std::move(update)](Store& store) { return store.finish_slot_write(update); });
+  }
+  return finish_slot_write_behind(std::move(update));
+}
+
+Task<LeaseOutcome> SqliteIndex::finish_slot_write_behind(SlotUpdate update) {
+  auto work = [update](Store& store) -> Status {
+    auto done = store.finish_slot_write(update);
+    return done ? Status{} : Status(fail(std::move(done.error())));
+  };
+  auto taken = co_await writer_.submit_behind(std::move(update), std::move(work));
+  if (!taken) co_return fail(std::move(taken.error()));
+  co_return LeaseOutcome{};
 }
 
 Task<void> SqliteIndex::settle_slot(StorageIndex storage_index, std::vector<ShareInfo> shares,

@@ -22,6 +22,7 @@ class SqliteIndex final : public FullIndex {
 
   bool was_stopped_cleanly() const override { return was_clean_; }
   void stop() override;
+  Task<void> sync() override;
   Health health() const override;
 
   Result<Slot> find(StorageIndex storage_index) override;
@@ -31,7 +32,8 @@ class SqliteIndex final : public FullIndex {
 
   Task<void> begin_uploads(StorageIndex storage_index, std::vector<ShareNumber> numbers,
                            std::uint64_t size_bytes, std::int64_t now) override;
-  Task<void> finish_upload(ShareId share, ShareInfo info, Lease lease, std::int64_t now) override;
+  Task<void> finish_upload(ShareId share, ShareInfo info, Lease lease, std::int64_t now,
+                           RecordedFlag recorded) override;
   Task<void> drop_uploads(StorageIndex storage_index, std::vector<ShareNumber> numbers) override;
 
   Task<void> begin_slot_writes(std::vector<StorageIndex> storage_indexes) override;
@@ -98,6 +100,7 @@ class SqliteIndex final : public FullIndex {
   SqliteIndex(IndexOptions options, std::unique_ptr<SharedState> shared,
               std::unique_ptr<Store> store);
   Result<std::vector<std::string>> run_check();
+  Task<LeaseOutcome> finish_slot_write_behind(SlotUpdate update);
   void end(bool clean);
   // Reads rows with kShareColumns of `statement`'s query into what `use` takes.
   template <class Use, class... Values>

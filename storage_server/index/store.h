@@ -58,6 +58,7 @@ class Store {
   // --- uploads, intents, values (store_journal.cpp)
   void begin_uploads(const StorageIndex& si, const std::vector<ShareNumber>& numbers,
                      std::uint64_t size_bytes, std::int64_t now);
+  // The upload's row is the caller's matter.
   void finish_upload(const ShareId& share, const ShareInfo& info, const Lease& lease,
                      std::int64_t now);
   void drop_uploads(const StorageIndex& si, const std::vector<ShareNumber>& numbers);

@@ -31,7 +31,6 @@ void Store::finish_upload(const ShareId& share, const ShareInfo& info, const Lea
   if (kept_outside_ == KeptOutside::in_batches) {
     removed_drop_.run(share.storage_index, share.number);
   }
-  drop_uploads(share.storage_index, {share.number});
   shared_.activity.upload = now;
   activity_changed_ = true;
 }

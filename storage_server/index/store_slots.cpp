@@ -78,14 +78,8 @@ Result<LeaseOutcome> Store::finish_slot_write(const SlotUpdate& update) {
     const StoredShare* before = find_number(slot, info.number);
     StoredShare after = before != nullptr ? *before : StoredShare{};
     after.storage_index = update.storage_index;
-    after.row.info = info;
-    if (!info.enabler_digest && before != nullptr) {
-      after.row.info.enabler_digest = before->row.info.enabler_digest;
-    }
-    if (before == nullptr || !is_listed(before->row.state)) after.row.first_write = update.now;
+    after.row = written_row(before != nullptr ? &before->row : nullptr, info, update.now);
     if (before != nullptr && before->row.state == ShareState::going) after.leases.clear();
-    after.row.state = ShareState::present;
-    after.row.last_write = update.now;
     after.generation = generation_;
     lease_share(after, false);
     mark_unsaved(after, false);

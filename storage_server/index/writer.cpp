@@ -50,6 +50,26 @@ struct Writer::ChangeOf final : Change {
   std::optional<Result<T>> result;
 };
 
+struct Writer::ChangeBehind final : Change {
+  ChangeBehind(Unwritten& unwritten_changes, SlotUpdate update, Work<void> w)
+      : unwritten(unwritten_changes),
+        recorded(std::move(update.recorded)),
+        change(std::make_shared<SlotUpdate>(std::move(update))),
+        work(std::move(w)) {}
+  void run(Store& store) override { (void)work(store); }
+  // What was answered stays visible, whatever becomes of the database.
+  void finish(const Status& committed) override {
+    if (!committed) return;
+    *recorded = true;
+    unwritten.drop(change);
+  }
+  bool is_behind() const override { return true; }
+  Unwritten& unwritten;
+  const RecordedFlag recorded;
+  const Unwritten::Change change;
+  Work<void> work;
+};
+
 template <class T>
 boost::asio::awaitable<Result<T>> Writer::enqueue(Work<T> work) {
   return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(Result<T>)>(
@@ -69,6 +89,26 @@ Task<T> Writer::submit(Work<T> work) {
       case Admission::full: co_await wait_for_room(); break;
     }
   }
+}
+
+Task<void> Writer::submit_behind(SlotUpdate change, Work<void> work) {
+  while (shared_.trouble().empty() && !shared_.poisoned()) {
+    switch (reserve()) {
+      case Admission::admitted: {
+        auto behind =
+            std::make_unique<ChangeBehind>(shared_.unwritten, std::move(change), std::move(work));
+        shared_.unwritten.add(behind->change);
+        push(std::move(behind));
+        co_return Status{};
+      }
+      case Admission::stopped: co_return fail(stopped_error());
+      case Admission::full: co_await wait_for_room(); break;
+    }
+  }
+  const RecordedFlag recorded = std::move(change.recorded);
+  Status written = co_await submit<void>(std::move(work));
+  if (written) *recorded = true;
+  co_return written;
 }
 
 template Task<void> Writer::submit<void>(Work<void>);
@@ -119,17 +159,20 @@ boost::asio::awaitable<void> Writer::wait_for_room() {
 
 void Writer::push(std::unique_ptr<Change> change) {
   std::unique_ptr<Change> refused;
+  bool wake = false;
   {
     std::lock_guard lock(mutex_);
     if (!stopping_) {
+      if (!change->is_behind()) ++awaited_;
       queue_.push_back(std::move(change));
+      wake = queue_.size() == 1 || must_go_on();
     } else {
       --reserved_;
       refused = std::move(change);
     }
   }
   if (refused) return refused->finish(fail(stopped_error()));
-  wake_.notify_one();
+  if (wake) wake_.notify_one();
 }
 
 Task<void> Writer::fold() {
@@ -157,22 +200,34 @@ Task<void> Writer::fold() {
       boost::asio::use_awaitable);
 }
 
+// With mutex_ held: whether the queue must not wait for more.
+bool Writer::must_go_on() const {
+  return awaited_ != 0 || stopping_ || !waiting_for_fold_.empty() ||
+         (queue_.size() >= kEnoughBehind && !is_stuck_);
+}
+
+void Writer::wait_for_work(std::unique_lock<std::mutex>& lock) {
+  const auto has_work = [this] { return !queue_.empty() || must_go_on(); };
+  // A pass under way fills idle moments; without one the wait ends when the next is due.
+  if (fold_failed_ || !store_->has_renewals()) {
+    wake_.wait(lock, has_work);
+  } else if (!store_->fold_is_running() && !store_->fold_is_urgent()) {
+    wake_.wait_until(lock, last_fold_ + kFoldEvery, has_work);
+  }
+  if (queue_.empty()) return;
+  const std::chrono::milliseconds behind = is_stuck_ ? kTryAgainAfter : kWriteBehind;
+  wake_.wait_for(lock, behind, [this] { return must_go_on(); });
+}
+
 Writer::Round Writer::next_round() {
   Round round;
   std::vector<std::move_only_function<void()>> resumed;
   {
     std::unique_lock lock(mutex_);
-    const auto has_work = [this] {
-      return !queue_.empty() || stopping_ || !waiting_for_fold_.empty();
-    };
-    // A pass under way fills idle moments; without one the wait ends when the next is due.
-    if (fold_failed_ || !store_->has_renewals()) {
-      wake_.wait(lock, has_work);
-    } else if (!store_->fold_is_running() && !store_->fold_is_urgent()) {
-      wake_.wait_until(lock, last_fold_ + kFoldEvery, has_work);
-    }
+    wait_for_work(lock);
     const std::size_t count = std::min(queue_.size(), kMaxGroup);
     for (std::size_t i = 0; i < count; ++i) {
+      if (!queue_.front()->is_behind()) --awaited_;
       round.group.push_back(std::move(queue_.front()));
       queue_.pop_front();
     }
@@ -205,7 +260,7 @@ Status Writer::writable() const {
   return {};
 }
 
-void Writer::commit_group(const std::vector<std::unique_ptr<Change>>& group) {
+void Writer::commit_group(std::vector<std::unique_ptr<Change>>& group) {
   Status status = writable();
   if (status) {
     store_->begin();
@@ -217,7 +272,22 @@ void Writer::commit_group(const std::vector<std::unique_ptr<Change>>& group) {
     note_failure(status);
     if (status) checkpointer_->committed();
   }
+  if (!status && writable()) put_back(group);
   for (const auto& change : group) change->finish(status);
+  const std::lock_guard lock(mutex_);
+  is_stuck_ = !status;
+}
+
+// What nobody waits for goes back to the head of the queue, but for a stop.
+void Writer::put_back(std::vector<std::unique_ptr<Change>>& group) {
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return;
+  for (auto change = group.rbegin(); change != group.rend(); ++change) {
+    if (!(*change)->is_behind()) continue;
+    queue_.push_front(std::move(*change));
+    ++reserved_;
+  }
+  std::erase(group, nullptr);
 }
 
 void Writer::note_failure(const Status& status) {
@@ -292,6 +362,7 @@ void Writer::stop(bool clean) {
     if (!clean) {
       dropped.swap(queue_);
       reserved_ -= dropped.size();
+      awaited_ = 0;
     }
   }
   wake_.notify_all();

@@ -3,6 +3,11 @@
 // Whoever calls submit() resumes on its own executor after the commit that made its change durable.
 // While the disk syncs, the next group gathers. The queue is bounded; senders beyond its limit wait
 // for room in their own coroutines.
+//
+// A change that is remembered elsewhere (RecordedFlag) is answered at once, kept among the
+// unwritten ones for readers, and written with many others a moment later. Where it cannot be
+// written it stays there and is tried again; those that come meanwhile are answered as all others
+// are.
 #pragma once
 
 #include <chrono>
@@ -24,6 +29,11 @@ namespace sharestore::index_db {
 
 // Changes in one transaction. More would only make the first of them wait.
 inline constexpr std::size_t kMaxGroup = 1024;
+// Changes that nobody waits for are written at the latest after so long, or when there are so many.
+inline constexpr std::chrono::milliseconds kWriteBehind{50};
+inline constexpr std::size_t kEnoughBehind = kMaxGroup / 2;
+// After a failure, unless somebody waits for a change.
+inline constexpr std::chrono::seconds kTryAgainAfter{1};
 
 class Writer {
  public:
@@ -42,6 +52,10 @@ class Writer {
   template <class T>
   Task<T> submit(Work<T> work);
 
+  // The same for a change with a flag: `work` writes what `change` says. Every look at the slot
+  // finds it on return.
+  Task<void> submit_behind(SlotUpdate change, Work<void> work);
+
   // Merges every pending renewal, then resumes. Errors: those of every write.
   Task<void> fold();
 
@@ -56,7 +70,10 @@ class Writer {
     virtual ~Change() = default;
     virtual void run(Store& store) = 0;
     virtual void finish(const Status& committed) = 0;
+    // Nobody waits for it.
+    virtual bool is_behind() const { return false; }
   };
+  struct ChangeBehind;
 
   template <class T, class Handler>
   struct ChangeOf;
@@ -75,7 +92,10 @@ class Writer {
   };
   void run();
   Round next_round();
-  void commit_group(const std::vector<std::unique_ptr<Change>>& group);
+  void wait_for_work(std::unique_lock<std::mutex>& lock);
+  bool must_go_on() const;
+  void commit_group(std::vector<std::unique_ptr<Change>>& group);
+  void put_back(std::vector<std::unique_ptr<Change>>& group);
   void fold_now_and_then(const Round& round);
   void fold_all();
   void note_failure(const Status& status);
@@ -90,6 +110,10 @@ class Writer {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::unique_ptr<Change>> queue_;
+  // Those in the queue that somebody waits for.
+  std::size_t awaited_ = 0;
+  // What nobody waits for could not be written.
+  bool is_stuck_ = false;
   std::size_t reserved_ = 0;  // admitted and not yet taken by the writer
   std::deque<std::move_only_function<void()>> waiting_for_room_;
   std::vector<std::move_only_function<void(Status)>> waiting_for_fold_;

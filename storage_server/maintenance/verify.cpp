@@ -79,6 +79,8 @@ Task<VerifyReport> Verify::run(
     if (!report.index_damage.empty()) co_return report;
   }
   const std::vector<std::string> prefixes = prefixes_in_scope(options);
+  // So that what was answered before has its row. Where the index is full, examine() knows it.
+  (void)co_await index_.sync();
   for (std::size_t done = 0; done < prefixes.size(); ++done) {
     const auto rebuild = index_.rebuild_state();
     if (!rebuild) co_return fail(rebuild.error());

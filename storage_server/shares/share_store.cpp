@@ -38,7 +38,7 @@ class ShareStoreImpl final : public ShareStore {
         clock_(clock),
         slots_(backend, index, clock, options_.max_open_readers),
         uploads_(backend, index, slots_, clock, options_.max_uploads),
-        space_(options_, backend, index),
+        space_(options_, backend, index, clock),
         advisories_(options_, index, pool, clock) {}
 
   Task<void> start(OpContext context) override;
@@ -170,7 +170,10 @@ boost::asio::awaitable<void> ShareStoreImpl::run() {
 
 Task<void> ShareStoreImpl::drain(OpContext context) {
   draining_ = true;
-  co_return co_await uploads_.abort_all(context);
+  auto ended = co_await uploads_.abort_all(context);
+  // So that the backend's stop leaves nothing that it must remember.
+  auto recorded = co_await index_.sync();
+  co_return ended ? recorded : ended;
 }
 
 // --- immutable shares -----------------------------------------------------------------------
@@ -208,7 +211,7 @@ Task<AllocateOutcome> ShareStoreImpl::allocate(OpContext context, StorageIndex s
     if (row == nullptr || row->state == ShareState::lost) wanted.push_back(number);
   }
   if (wanted.empty()) co_return outcome;
-  auto refreshed = co_await space_.refresh(context);
+  auto refreshed = co_await space_.refresh_if_tight(context, size_bytes, wanted.size());
   if (!refreshed) co_return fail(std::move(refreshed.error()));
   const Lease first = lease.lease(kAllocateOwner, now_seconds() + kLeaseSeconds);
   auto begun = co_await uploads_.begin(context, storage_index, std::move(wanted), known_absent,
@@ -336,7 +339,7 @@ Task<void> ShareStoreImpl::write_slot(OpContext context, const HeldSlot& slot, W
   if (options_.readonly) co_return fail(Errc::forbidden, "the node is read-only");
   SpaceTracker::Reservation reservation;
   if (plan.growth_bytes > 0) {
-    auto refreshed = co_await space_.refresh(context);
+    auto refreshed = co_await space_.refresh_if_tight(context, plan.growth_bytes);
     if (!refreshed) co_return fail(std::move(refreshed.error()));
     auto room = space_.reserve_growth(plan.growth_bytes);
     if (!room) co_return fail(Errc::no_space, "no room for the mutable share to grow");
@@ -379,12 +382,18 @@ Task<void> ShareStoreImpl::write_slot(OpContext context, const HeldSlot& slot, W
     co_return fail(std::move(changed.error()));
   }
   update.changed = std::move(*changed);
+  // What the backend remembers has the leases too, but for those of shares that stay as they are.
+  // A removal makes room, which is told at once.
+  const bool is_remembered = backend_.traits().keeps_leases && update.removed.empty() &&
+                             update.leased.size() == touched.size();
+  if (is_remembered) update.recorded = recorded;
   auto stored = co_await index_.finish_slot_write(std::move(update));
   if (!stored) {
     slots_.distrust(slot.storage_index, recorded);
     co_return fail(std::move(stored.error()));
   }
-  *recorded = true;
+  if (!is_remembered) *recorded = true;
+  reservation.end_when(recorded);
   co_return Status{};
 }
 

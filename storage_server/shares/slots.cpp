@@ -96,8 +96,7 @@ Task<void> Slots::settle(OpContext context, StorageIndex storage_index,
   co_return settled;
 }
 
-void Slots::distrust(const StorageIndex& storage_index,
-                     std::shared_ptr<std::atomic<bool>> recorded) {
+void Slots::distrust(const StorageIndex& storage_index, RecordedFlag recorded) {
   // The backend had the slot marked: the index does not forget that.
   if (const auto slot = index_.find(storage_index); slot && slot->doubtful) return;
   const std::lock_guard hold(distrusted_mutex_);

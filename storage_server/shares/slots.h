@@ -67,7 +67,7 @@ class Slots {
   // What came of a change could not be told or recorded: until the slot is settled every look at it
   // is in doubt. `recorded` (SlotCommit) becomes true then. Bounded by what the backend remembers
   // of unrecorded changes. The caller holds the lock.
-  void distrust(const StorageIndex& storage_index, std::shared_ptr<std::atomic<bool>> recorded);
+  void distrust(const StorageIndex& storage_index, RecordedFlag recorded);
 
   // The share was changed: readers opened before are not handed out again.
   void changed(const ShareId& share) { readers_.drop(share); }
@@ -103,7 +103,7 @@ class Slots {
   ReaderCache readers_;
   KeyedMutex<StorageIndex, StorageIndexHash> locks_;
   mutable std::mutex distrusted_mutex_;
-  std::map<StorageIndex, std::vector<std::shared_ptr<std::atomic<bool>>>> distrusted_;
+  std::map<StorageIndex, std::vector<RecordedFlag>> distrusted_;
   // Its size, so that nearly every look costs no lock.
   std::atomic<std::size_t> distrusted_count_{0};
   std::mutex missing_mutex_;

@@ -6,11 +6,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <mutex>
 #include <optional>
 #include <utility>
 
 #include "backends/backend.h"
+#include "backends/core/clock.h"
 #include "storage_server/index/index.h"
 #include "storage_server/shares/share_store.h"
 
@@ -36,16 +38,27 @@ class SpaceTracker {
       if (tracker_ != nullptr) tracker_->reserved_bytes_ -= bytes_;
     }
 
+    // Gives it back a while after `recorded` became true: then the index counts the bytes. Null: at
+    // once.
+    void end_when(RecordedFlag recorded) {
+      if (tracker_ != nullptr && recorded)
+        tracker_->keep_until(std::move(recorded), std::move(*this));
+      *this = Reservation();
+    }
+
    private:
     SpaceTracker* tracker_ = nullptr;
     std::uint64_t bytes_ = 0;
   };
 
-  SpaceTracker(const ShareStoreOptions& options, Backend& backend, Index& index)
-      : options_(options), backend_(backend), index_(index) {}
+  SpaceTracker(const ShareStoreOptions& options, Backend& backend, Index& index, Clock& clock)
+      : options_(options), backend_(backend), index_(index), clock_(clock) {}
 
   // Asks the backend. On an error the room is taken to be nothing until the next answer.
   Task<void> refresh(OpContext context);
+  // The same, unless its last answer is fresh and left so much room beside `count` (not 0) times
+  // `bytes` that nobody can have filled it since.
+  Task<void> refresh_if_tight(OpContext context, std::uint64_t bytes, std::size_t count = 1);
 
   // What clients are told; open reservations count against the quota only, because the backend's
   // own figure moves with the bytes written (gbs-protocol.md section 3.1).
@@ -63,6 +76,13 @@ class SpaceTracker {
   std::uint64_t reserved_bytes() const { return reserved_bytes_; }
 
  private:
+  struct Recording {
+    RecordedFlag recorded;
+    Reservation promised;
+  };
+  void keep_until(RecordedFlag recorded, Reservation promised);
+  // With reserve_mutex_ held.
+  void drop_recorded();
   std::uint64_t disk_left() const;
   std::uint64_t quota_left() const;
   std::optional<Reservation> reserve(std::uint64_t disk_bytes, std::uint64_t quota_bytes);
@@ -70,10 +90,15 @@ class SpaceTracker {
   const ShareStoreOptions& options_;
   Backend& backend_;
   Index& index_;
+  Clock& clock_;
   mutable std::mutex mutex_;
   Space space_;
-  std::mutex reserve_mutex_;  // one promise at a time: looked up and taken together
+  Monotonic asked_at_{};
+  // Of recordings_; and one promise at a time, looked up and taken together.
+  std::mutex reserve_mutex_;
   std::atomic<std::uint64_t> reserved_bytes_ = 0;
+  // In the order in which the index records them; bounded by what it has not written yet.
+  std::deque<Recording> recordings_;
 };
 
 }  // namespace sharestore

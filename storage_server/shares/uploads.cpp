@@ -23,8 +23,8 @@ Error ended_error(const ShareId& share) {
 // --- one upload -----------------------------------------------------------------------------
 
 Upload::Upload(Uploads& uploads, ShareId share, std::uint64_t size_bytes, Lease lease,
-               Secret secret, std::shared_ptr<std::atomic<bool>> recorded,
-               std::unique_ptr<ShareWriter> writer, SpaceTracker::Reservation reservation)
+               Secret secret, RecordedFlag recorded, std::unique_ptr<ShareWriter> writer,
+               SpaceTracker::Reservation reservation)
     : uploads_(uploads),
       share_(share),
       size_bytes_(size_bytes),
@@ -102,7 +102,7 @@ Task<UploadProgress> Upload::finish_write(OpContext context) {
   auto committed = co_await commit(context);
   // Complete or failed, the upload is over: a client that was refused starts again.
   writer_.reset();
-  reservation_ = {};
+  reservation_.end_when(committed ? recorded_ : nullptr);
   if (!committed) co_return fail(std::move(committed.error()));
   progress.complete = true;
   co_return progress;
@@ -127,8 +127,8 @@ Task<void> Upload::commit(OpContext context) {
   }
   Status done;
   if (info) {
-    done = co_await uploads_.index_.finish_upload(share_, *info, lease_,
-                                                  unix_seconds(uploads_.clock_.utc_now()));
+    done = co_await uploads_.index_.finish_upload(
+        share_, *info, lease_, unix_seconds(uploads_.clock_.utc_now()), recorded_);
   } else {
     // The reply was lost: what the store has decides.
     done = co_await uploads_.slots_.settle(after, share_.storage_index, {share_.number});
@@ -138,13 +138,9 @@ Task<void> Upload::commit(OpContext context) {
           return row.info.number == share_.number && row.state == ShareState::present;
         });
     if (done && !there) done = fail(std::move(info.error()));
+    if (done && recorded_) *recorded_ = true;
   }
-  if (recorded_) {
-    if (done)
-      *recorded_ = true;
-    else
-      uploads_.slots_.distrust(share_.storage_index, recorded_);
-  }
+  if (!done && recorded_) uploads_.slots_.distrust(share_.storage_index, recorded_);
   uploads_.ended(share_);
   co_return done;
 }

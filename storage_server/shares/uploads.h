@@ -25,7 +25,7 @@ class Uploads;
 class Upload final : public UploadHandle, public std::enable_shared_from_this<Upload> {
  public:
   Upload(Uploads& uploads, ShareId share, std::uint64_t size_bytes, Lease lease, Secret secret,
-         std::shared_ptr<std::atomic<bool>> recorded, std::unique_ptr<ShareWriter> writer,
+         RecordedFlag recorded, std::unique_ptr<ShareWriter> writer,
          SpaceTracker::Reservation reservation);
 
   std::uint64_t allocated_bytes() const override { return size_bytes_; }
@@ -59,7 +59,7 @@ class Upload final : public UploadHandle, public std::enable_shared_from_this<Up
   const Secret secret_;
   AsyncMutex mutex_;
   // Null where the index has a row of the upload; see NewShare.
-  const std::shared_ptr<std::atomic<bool>> recorded_;
+  const RecordedFlag recorded_;
   std::unique_ptr<ShareWriter> writer_;  // null once the upload has ended
   SpaceTracker::Reservation reservation_;
   RangeSet received_;

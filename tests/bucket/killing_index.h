@@ -19,6 +19,7 @@ class KillingIndex final : public Index {
 
   bool was_stopped_cleanly() const override { return inner_.was_stopped_cleanly(); }
   void stop() override { inner_.stop(); }
+  Task<void> sync() override { return inner_.sync(); }
   Health health() const override { return inner_.health(); }
   Result<Slot> find(StorageIndex index) override { return inner_.find(index); }
   Result<Leases> leases(ShareId share) override { return inner_.leases(share); }
@@ -39,8 +40,10 @@ class KillingIndex final : public Index {
                            std::uint64_t size_bytes, std::int64_t now) override {
     return step("begin_uploads", inner_.begin_uploads(index, std::move(numbers), size_bytes, now));
   }
-  Task<void> finish_upload(ShareId share, ShareInfo info, Lease lease, std::int64_t now) override {
-    return step("finish_upload", inner_.finish_upload(share, std::move(info), lease, now));
+  Task<void> finish_upload(ShareId share, ShareInfo info, Lease lease, std::int64_t now,
+                           RecordedFlag recorded) override {
+    return step("finish_upload",
+                inner_.finish_upload(share, std::move(info), lease, now, std::move(recorded)));
   }
   Task<void> drop_uploads(StorageIndex index, std::vector<ShareNumber> numbers) override {
     return step("drop_uploads", inner_.drop_uploads(index, std::move(numbers)));

@@ -43,6 +43,7 @@ class DiskStore {
     must(run_task(store->start(clock.context())));
   }
   void stop() {
+    (void)run_task(store->drain(clock.context()));
     must(run_task(backend->stop(clock.context())));
     index->stop();
   }

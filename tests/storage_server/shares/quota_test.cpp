@@ -25,6 +25,7 @@ class Quota : public testing::Test {
     disk_ = std::make_unique<DiskStore>(directory_.path(), clock_, std::move(options));
   }
   std::uint64_t counted() const {
+    DiskStore::must(run_task(disk_->index->sync()));
     const IndexTotals totals = disk_->index->totals();
     return totals.immutable_bytes + totals.mutable_bytes;
   }

@@ -1,5 +1,5 @@
-// What the backend did and the index did not take: a full disk below the index, or a crash in
-// between. The next request sees what the backend has.
+// What the backend did and the index did not take: a full disk below the index, a failed sync of
+// it, or a crash in between. The next request sees what the backend has, and what was answered.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -33,9 +33,12 @@ class Unrecorded : public testing::Test {
     EXPECT_TRUE(slot);
     return slot->shares.empty() ? std::nullopt : std::optional(slot->shares.at(0));
   }
-  // The index takes nothing meanwhile.
+  bool sync_index() { return run_task(disk_->index->sync()).has_value(); }
+  // The index takes nothing meanwhile, and knows.
   void expect_refused(const std::function<void()>& work) {
+    ASSERT_TRUE(sync_index());
     fault_vfs::fill_disk_after(0);
+    EXPECT_FALSE(run_task(disk_->index->set_value("a", "b")));
     EXPECT_ANY_THROW(work());
     EXPECT_GT(fault_vfs::injected(), 0u);
     fault_vfs::reset();
@@ -89,6 +92,73 @@ TEST_F(Unrecorded, AnUploadIsFoundAfterACrash) {
       std::vector<ShareNumber>{0});
   EXPECT_EQ(disk_->content(kShare), "immutable");
   EXPECT_EQ(disk_->index->leases(kShare)->size(), 1u);
+}
+
+// The index learns that its disk is full after the answers.
+class Answered : public Unrecorded {
+ protected:
+  Answered() {
+    disk_->put_mutable(kSlot, "old");
+    EXPECT_TRUE(sync_index());
+    fault_vfs::fill_disk_after(0);
+    disk_->put(kShare, "immutable");
+    disk_->put_mutable(kSlot, "longer than before", 'q');
+    EXPECT_FALSE(sync_index());
+  }
+  void expect_all_there() {
+    EXPECT_EQ(row()->info.data_bytes, 9u);
+    EXPECT_EQ(disk_->content(kShare), "immutable");
+    EXPECT_EQ(disk_->index->leases(kShare)->size(), 1u);
+    EXPECT_EQ(disk_->content(kSlot, ShareKind::mutable_slot), "longer than before");
+    EXPECT_EQ(disk_->index->leases(kSlot)->size(), 2u);
+    EXPECT_EQ(disk_->index->find(kSlot.storage_index)->shares.at(0).info.data_bytes, 18u);
+  }
+
+  const ShareId kSlot{test_index(2), 3};
+};
+
+TEST_F(Answered, IsSeenAndNothingMoreIsTaken) {
+  expect_all_there();
+  EXPECT_ANY_THROW(disk_->put({test_index(3), 0}, "more"));
+  EXPECT_ANY_THROW(disk_->put_mutable(kSlot, "more"));
+  EXPECT_FALSE(disk_->index->health().ok);
+}
+
+TEST_F(Answered, IsWrittenWhenThereIsRoomAgain) {
+  fault_vfs::reset();
+  EXPECT_TRUE(sync_index());
+  EXPECT_EQ(disk_->index->totals().immutable_shares, 1u);
+  EXPECT_EQ(disk_->index->rows(std::nullopt, 10)->rows.size(), 2u);
+  expect_all_there();
+  disk_->put({test_index(3), 0}, "more");
+}
+
+TEST_F(Answered, IsFoundAfterACrash) {
+  // What the log holds of them must stay, though the files are made.
+  disk_->make_files();
+  disk_.reset();
+  fault_vfs::reset();
+  open();
+  EXPECT_EQ(
+      run_task(disk_->store->list(clock_.context(), kShare.storage_index, ShareKind::immutable)),
+      std::vector<ShareNumber>{0});
+  EXPECT_EQ(disk_->content(kSlot, ShareKind::mutable_slot), "longer than before");
+  expect_all_there();
+}
+
+TEST_F(Answered, IsSeenAlsoWhereASyncOfTheIndexHasFailed) {
+  fault_vfs::reset();
+  EXPECT_TRUE(sync_index());
+  fault_vfs::fail_syncs_after(0);
+  disk_->put({test_index(3), 0}, "after");
+  EXPECT_FALSE(sync_index());
+  fault_vfs::reset();
+  EXPECT_EQ(disk_->content({test_index(3), 0}), "after");
+  EXPECT_ANY_THROW(disk_->put({test_index(4), 0}, "more"));
+  disk_->make_files();
+  open();
+  EXPECT_EQ(disk_->content({test_index(3), 0}), "after");
+  expect_all_there();
 }
 
 TEST_F(Unrecorded, AnUploadThatWasNotFinishedLeavesNothing) {
