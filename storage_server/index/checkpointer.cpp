@@ -5,11 +5,11 @@ namespace sharestore::index_db {
 namespace {
 
 // The helper copies behind from here on.
-constexpr int kCopyPages = 1000;
+constexpr int kCopyPages = 4000;
 // From here on the writer copies the rest itself between two groups, so that the log can begin
 // anew: when the helper has just done most of it, or in any case at the hard limit (256 MiB of
 // log).
-constexpr int kRestartPages = 4000;
+constexpr int kRestartPages = 8000;
 constexpr int kHardPages = 65536;
 
 }  // namespace
