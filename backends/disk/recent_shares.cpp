@@ -15,6 +15,8 @@ namespace {
 constexpr std::size_t kMaxMadeAtOnce = 512;
 // After a file could not be made, so many intervals pass before it is tried again.
 constexpr int kIntervalsAfterTrouble = 4;
+// While half of the log is needed: who waits for room waits for callers to record, too.
+constexpr std::chrono::milliseconds kFullInterval{5};
 constexpr int kMaxDirectoryTries = 100;
 
 void add_mark(std::vector<FileMark>& marks, const FileMark& mark) {
@@ -205,7 +207,7 @@ void RecentShares::run() {
       std::unique_lock lock(mutex_);
       const auto asked = [this] { return stopping_ || hurry_ || !waiting_.empty(); };
       wake_.wait(lock, [&] { return asked() || !entries_.empty() || !held_.empty(); });
-      wake_.wait_for(lock, make_after_ * (trouble_.empty() ? 1 : kIntervalsAfterTrouble), asked);
+      wake_.wait_for(lock, interval(), asked);
       if (stopping_) return;
       hurry_ = false;
       waiting.swap(waiting_);
@@ -214,6 +216,12 @@ void RecentShares::run() {
     note(made);
     for (Completion<Status>& done : waiting) done(made);
   }
+}
+
+// With mutex_ held.
+std::chrono::milliseconds RecentShares::interval() {
+  if (!trouble_.empty()) return make_after_ * kIntervalsAfterTrouble;
+  return log_.is_half_full() ? std::min(make_after_, kFullInterval) : make_after_;
 }
 
 void RecentShares::note(const Status& round) {

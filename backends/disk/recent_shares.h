@@ -144,6 +144,7 @@ class RecentShares {
 
   // --- the making thread
   void run();
+  std::chrono::milliseconds interval();
   Status make_all();
   Status make(const std::vector<ShareId>& shares);
   Status write_files(std::vector<Making>& makings);

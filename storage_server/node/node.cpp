@@ -324,7 +324,7 @@ bool Node::Parts::stop() {
   }
   if (store) {
     const auto drained = control->run(store->drain(context(limits::kDrainBudget)));
-    if (!drained) log::warning("unfinished uploads: {}", drained.error().message());
+    if (!drained) log::warning("ending uploads: {}", drained.error().message());
   }
   if (server) server->stop();
   if (handler && handler->last_download() != 0) index->note_download(handler->last_download());

@@ -57,8 +57,8 @@ class RecentSharesTest : public testing::Test {
     return done ? Status() : fail(done.error());
   }
   // As a caller who records what was done.
-  Status put(std::string text, std::shared_ptr<std::atomic<bool>> recorded) {
-    SlotCommit commit{kIndex, letter_secret('W'), {disk_.change(0, {{0, std::move(text)}})}};
+  Status put(std::string text, RecordedFlag recorded, ShareNumber number = 0) {
+    SlotCommit commit{kIndex, letter_secret('W'), {disk_.change(number, {{0, std::move(text)}})}};
     commit.recorded = std::move(recorded);
     const auto done = run_task(disk_.backend->commit_slot(disk_.context(), std::move(commit)));
     return done ? Status() : fail(done.error());
@@ -194,6 +194,23 @@ TEST_F(RecentSharesTest, ARecordedChangeMakesRoom) {
     *recorded = true;
   }
   EXPECT_EQ(disk_.content(kShare), "version 199");
+}
+
+TEST_F(RecentSharesTest, WhatIsRecordedAfterItsFileIsMadeMakesRoomToo) {
+  const std::string text(10'000, 'x');
+  std::vector<RecordedFlag> flags;
+  for (ShareNumber number = 0; number < 18; ++number) {
+    flags.push_back(std::make_shared<std::atomic<bool>>(false));
+    ASSERT_TRUE(put(text, flags.back(), number));
+  }
+  ASSERT_TRUE(disk_.settle(kIndex));
+  for (const RecordedFlag& flag : flags) *flag = true;
+  // More than what is left of the log, so that nothing happens before there is room.
+  SlotCommit commit{kIndex, letter_secret('W'), {}};
+  for (ShareNumber number = 18; number < 22; ++number) {
+    commit.changes.push_back(disk_.change(number, {{0, text}}));
+  }
+  EXPECT_TRUE(run_task(disk_.backend->commit_slot(disk_.context(), std::move(commit))));
 }
 
 TEST_F(RecentSharesTest, ARemovedShareStaysRemoved) {
