@@ -58,11 +58,11 @@ void lay_over(const SlotUpdate& change, Slot& slot) {
     const auto at = std::ranges::lower_bound(slot.shares, info.number, {},
                                              [](const ShareRow& row) { return row.info.number; });
     const bool is_there = at != slot.shares.end() && at->info.number == info.number;
-    ShareRow row = written_row(is_there ? &*at : nullptr, info, change.now);
+    const ShareRow row = written_row(is_there ? &*at : nullptr, info, change.now);
     if (is_there) {
-      *at = std::move(row);
+      *at = row;
     } else {
-      slot.shares.insert(at, std::move(row));
+      slot.shares.insert(at, row);
     }
   }
   slot.doubtful = false;
