@@ -23,6 +23,7 @@
 
 #include "backends/core/io_pool.h"
 #include "storage_server/grid/announcer.h"
+#include "storage_server/grid/limits.h"
 #include "tests/storage_server/grid/fake_introducer.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/test_certificate.h"
@@ -112,6 +113,15 @@ class AnnouncerTest : public testing::Test {
         clock_.advance(std::max<Duration>(*next - clock_.utc_now(), std::chrono::milliseconds(1)));
       }
       return done();
+    });
+  }
+  // True when it is connected and waits for what the peer says; connecting has a shorter wait. The
+  // peer's thread may have the connection before.
+  bool waits_for_the_peer() {
+    static_assert(kPublishBudget > kConnectBudget);
+    return eventually([&] {
+      const auto wake = clock_.only_wake();
+      return wake && *wake - clock_.now() > kConnectBudget;
     });
   }
   // True when the one sleeper left sleeps for about that long.

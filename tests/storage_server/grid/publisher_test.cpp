@@ -86,6 +86,7 @@ TEST_F(AnnouncerTest, SilenceEndsAtEveryStage) {
   start({introducer(fake)});
   for (int connection = 1; connection <= 4; ++connection) {
     ASSERT_TRUE(retry_until([&] { return waiting >= connection; })) << connection;
+    ASSERT_TRUE(waits_for_the_peer()) << connection;
     clock_.advance(kPublishBudget);
     ASSERT_TRUE(reached([](const auto& s) { return s.next_attempt.has_value(); })) << connection;
     EXPECT_NE(state().last_error, "");
