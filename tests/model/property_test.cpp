@@ -334,8 +334,10 @@ TEST_P(Property, RandomOperationsAgreeWithTheModel) {
   const ModelCase& model = GetParam();
   const auto only = number_from_environment("SHARESTORE_MODEL_SEED");
   const std::uint64_t first = only.value_or(1);
+  const std::uint64_t usual = std::min(
+      model.seeds, number_from_environment("SHARESTORE_MODEL_SEEDS_AT_MOST").value_or(model.seeds));
   const std::uint64_t count =
-      only ? 1 : number_from_environment("SHARESTORE_MODEL_SEEDS").value_or(model.seeds);
+      only ? 1 : number_from_environment("SHARESTORE_MODEL_SEEDS").value_or(usual);
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     const auto operations = generate(seed, kOperations, model.with_faults);
     if (!Trial(model).sequence(operations)) continue;
