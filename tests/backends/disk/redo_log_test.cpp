@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <exception>
 #include <future>
+#include <mutex>
 #include <optional>
 
 #include "backends/disk/redo_log.h"
@@ -27,9 +28,14 @@ TEST(RedoLog, VoidingRecordsIsNotRefusedWithTheContentBesideIt) {
   ASSERT_EQ(files.make_directory("/storage"), 0);
   std::promise<void> go_on;
   std::shared_future<void> gone_on = go_on.get_future().share();
+  std::promise<void> syncs;
+  std::once_flag told;
   std::atomic<bool> is_full = false;
   files.set_fault([&](const std::string& call) {
-    if (call == "sync_data") gone_on.wait();
+    if (call == "sync_data") {
+      std::call_once(told, [&] { syncs.set_value(); });
+      gone_on.wait();
+    }
     return call == "space" && is_full ? -EIO : 0;
   });
   DurableFiles durable(files, "/storage", SyncMode::sync_files);
@@ -44,6 +50,7 @@ TEST(RedoLog, VoidingRecordsIsNotRefusedWithTheContentBesideIt) {
     loop.poll();
   };
   ask({content_of(1)}, first);
+  syncs.get_future().wait();  // so that the others are not of its batch
   ask({content_of(2)}, refused);
   ask({RedoRecord{{test_index(1), 0}, {}, std::nullopt}}, voided);
   is_full = true;
