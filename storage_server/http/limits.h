@@ -57,8 +57,11 @@ struct Limits {
 inline constexpr std::size_t kMaxHeadBytes = 16 * 1024;
 // Most that one RequestBody::read() returns.
 inline constexpr std::size_t kBodyPieceBytes = 256 * 1024;
-// Answers are sealed and sent in pieces of this size.
-inline constexpr std::size_t kSendBytes = 256 * 1024;
+// Answers are sealed and sent in pieces of this size. Each send may wake the peer's idle processor,
+// which costs more than sealing does where that is a virtual one; what is larger leaves the caches.
+inline constexpr std::size_t kSendBytes = 512 * 1024;
+// Most of a body that is asked for at once of a source that has to wait.
+inline constexpr std::size_t kFetchBytes = 256 * 1024;
 // Most new connections taken before others get a turn.
 inline constexpr int kAcceptBatch = 64;
 // Most answers waiting in the accept queue of a listener that names no backlog of its own.

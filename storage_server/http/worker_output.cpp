@@ -146,7 +146,7 @@ bool Worker::produce_piece(Connection& c) {
 bool Worker::start_fetch(Connection& c) {
   PendingAnswer& answer = *c.answer;
   auto most =
-      static_cast<std::size_t>(std::min<std::uint64_t>(answer.size - answer.offset, kSendBytes));
+      static_cast<std::size_t>(std::min<std::uint64_t>(answer.size - answer.offset, kFetchBytes));
   c.fetch = std::make_shared<BodyFetch>(*this, c.ref(), answer.stream, answer.offset, most);
   c.phase = Phase::fetching;
   starts_.emplace_back([fetch = c.fetch] { fetch->start(); });
