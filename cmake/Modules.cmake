@@ -6,6 +6,15 @@
 # LINKS is the layering: only what stands below may be named.
 set_property(GLOBAL PROPERTY sharestore_modules "")
 
+# What the fuzzers of tests/fuzz go through. They need its coverage to find their way; it doubles
+# the time that compiling takes, so the rest of the tree has none. (What -fsanitize=fuzzer-no-link
+# stands for, which would need a precompiled header of its own.)
+set(SHARESTORE_FUZZED_MODULES
+  backends/core backends/share_file backends/disk backends/s3 backends/openstack config
+  storage_server/http storage_server/protocol storage_server/grid)
+set(SHARESTORE_FUZZ_COVERAGE
+  -fsanitize-coverage=inline-8bit-counters,indirect-calls,trace-cmp,pc-table)
+
 function(sharestore_target_name folder out)
   string(REPLACE "/" "_" name ${folder})
   set(${out} lib_${name} PARENT_SCOPE)
@@ -31,6 +40,10 @@ function(sharestore_module folder)
     string(REPLACE "/" "_" name ${folder})
     set_target_properties(${target} PROPERTIES OUTPUT_NAME sharestore_${name})
     target_link_libraries(${target} PUBLIC sharestore_options ${links})
+    if(SHARESTORE_SANITIZER STREQUAL "asan" AND CMAKE_CXX_COMPILER_ID MATCHES "Clang" AND
+       folder IN_LIST SHARESTORE_FUZZED_MODULES)
+      target_compile_options(${target} PRIVATE ${SHARESTORE_FUZZ_COVERAGE})
+    endif()
     if(arg_PCH)
       sharestore_use_pch(${target})
     endif()

@@ -50,11 +50,6 @@ target_compile_definitions(sharestore_options INTERFACE _GLIBCXX_ASSERTIONS)
 
 if(SHARESTORE_SANITIZER STREQUAL "asan")
   set(sanitize -fsanitize=address,undefined -fno-sanitize-recover=all)
-  if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
-    # Coverage for the fuzzers, which link the same libraries.
-    target_compile_options(sharestore_options INTERFACE -fsanitize=fuzzer-no-link)
-    target_link_options(sharestore_options INTERFACE -fsanitize=fuzzer-no-link)
-  endif()
 elseif(SHARESTORE_SANITIZER STREQUAL "tsan")
   set(sanitize -fsanitize=thread)
 elseif(NOT SHARESTORE_SANITIZER STREQUAL "")

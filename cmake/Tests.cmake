@@ -194,6 +194,7 @@ if(SHARESTORE_SANITIZER STREQUAL "asan" AND CMAKE_CXX_COMPILER_ID MATCHES "Clang
     set_target_properties(${name} PROPERTIES
       RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)
     target_link_libraries(${name} PRIVATE test_support)
+    target_compile_options(${name} PRIVATE ${SHARESTORE_FUZZ_COVERAGE})
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
     add_dependencies(fuzzers ${name})
   endforeach()
