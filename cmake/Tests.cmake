@@ -34,16 +34,12 @@ set(SHARESTORE_CONCURRENT_TESTS
   backends_object_test
   bucket_test
   backends_http_test
-  backends_openstack_test
-  backends_s3_test
   conformance_test
-  model_test
   protocol_test
   storage_server_http_test
   storage_server_index_test
   storage_server_shares_test
   storage_server_protocol_test
-  storage_server_web_test
   CACHE INTERNAL "")
 set(SHARESTORE_TEST_TIMEOUT_S 600)
 
