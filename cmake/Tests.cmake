@@ -187,6 +187,13 @@ if(SHARESTORE_SANITIZER STREQUAL "asan" AND CMAKE_CXX_COMPILER_ID MATCHES "Clang
     get_filename_component(name ${source} NAME_WE)
     sharestore_test_program(${name} ${source})
     sharestore_use_pch(${name})
+    file(STRINGS ${source} lines REGEX "^#include \"(backends|config|storage_server)/")
+    foreach(line IN LISTS lines)
+      string(REGEX REPLACE "^#include \"(.*)/[a-z_0-9]+\\.h\"$" "\\1" folder "${line}")
+      if(NOT folder IN_LIST SHARESTORE_FUZZED_MODULES)
+        message(FATAL_ERROR "${source} uses ${folder}: add it to SHARESTORE_FUZZED_MODULES")
+      endif()
+    endforeach()
     set_target_properties(${name} PROPERTIES
       RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)
     target_link_libraries(${name} PRIVATE test_support)
